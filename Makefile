@@ -1,0 +1,137 @@
+# chime - one Makefile for everything; `make help` lists the targets.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = gcc
+CLANG ?= clang
+BINDIR = $(PREFIX)/bin
+SBINDIR = $(PREFIX)/sbin
+LIBEXECDIR = $(PREFIX)/libexec/chime
+MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share/chime
+UNITDIR = $(PREFIX)/lib/systemd/system
+SAN ?=
+
+# ---- flags ----
+
+LIBRARIES = openssl libprotobuf-c sqlite3 libevent_core yaml-0.1 jansson smartcols
+CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DLIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DSBINDIR='"$(SBINDIR)"' -DDATADIR='"$(DATADIR)"' -DOPENSSL_NO_DEPRECATED
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS ?= -O2 -g
+HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection
+ifeq ($(shell uname -m),x86_64)
+HARDEN += -fcf-protection
+endif
+LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+ifneq ($(SAN),)
+HARDEN += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=$(SAN)
+else
+HARDEN += -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CFLAGS)
+LDLIBS_ALL = -lssl -lcrypto -lprotobuf-c -lsqlite3 -levent_core -lyaml -ljansson -lsmartcols -lm
+
+# ---- sources ----
+
+PROTOS = proto/event.proto proto/control.proto
+PB_C = $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
+PB_H = $(PROTOS:%.proto=$(BUILD)/%.pb-c.h)
+LIB_C = $(wildcard proto/*.c) $(wildcard daemon/core/*.c) \
+	$(filter-out daemon/main.c,$(wildcard daemon/*.c)) \
+	$(wildcard daemon/edge/*.c) $(wildcard daemon/command/*.c)
+CLIENT_C = $(wildcard client/*.c) $(wildcard client/monitor/*.c)
+LAUNCHER_C = $(wildcard daemon/launcher/*.c)
+SHEPHERD_C = $(wildcard daemon/shepherd/*.c)
+RECORD_C = $(wildcard client/record/*.c)
+UNIT_C = $(wildcard tests/unit/test_*.c)
+HARNESS_C = $(wildcard tests/e2e/launcher_*.c)
+SIM_C = $(wildcard tests/sim/*.c)
+
+object = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_O = $(call object,$(LIB_C)) $(PB_C:.c=.o) $(BUILD)/schema/migrations.o
+PROGRAMS = $(addprefix $(BUILD)/,chimed chime-launcher chime-shepherd chime chime-record)
+UNITS = $(UNIT_C:tests/unit/%.c=$(BUILD)/unit/%)
+
+.PHONY: all help packages check unit sim sim-mutants fuzz e2e lint bench soak demo install \
+	uninstall clean
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS)
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make            builds the five programs into build/
+## make demo       finds what is missing, installs it, builds, runs three servers
+## make check      finds what is missing, installs it, builds, runs every test
+## make unit | sim | fuzz | e2e | lint     one kind of test
+## make sim SEEDS=N | SEED=N               more seeds, or one again
+## make sim-mutants                        bugs the simulator must catch
+## make soak       ten minutes of kill -9 and loss
+## make bench      figures, beside this machine's floor
+## make SAN=address,undefined check        the same under sanitizers
+## make install DESTDIR= PREFIX=           and make uninstall
+
+# ---- building ----
+
+# A changed set of flags rebuilds everything.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' > $@
+FORCE:
+
+$(BUILD)/%.pb-c.c: %.proto
+	@mkdir -p $(@D)
+	@if command -v protoc-c >/dev/null; then protoc-c --c_out=$(BUILD) $<; \
+	else protoc --c_out=$(BUILD) $<; fi
+$(BUILD)/%.pb-c.h: $(BUILD)/%.pb-c.c ;
+$(BUILD)/proto/control.pb-c.c: proto/event.proto
+
+$(BUILD)/schema/migrations.c: $(wildcard schema/*.sql) schema/embed.sh
+	@mkdir -p $(@D)
+	@sh schema/embed.sh $(sort $(wildcard schema/*.sql)) > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags | $(PB_H)
+	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libchime.a: $(LIB_O)
+	@rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/chimed: $(BUILD)/daemon/main.o $(BUILD)/libchime.a
+	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
+$(BUILD)/chime: $(call object,$(CLIENT_C)) $(BUILD)/libchime.a
+	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
+$(BUILD)/chime-launcher: $(call object,$(LAUNCHER_C)) $(BUILD)/libchime.a
+	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lyaml -lcrypto -o $@
+$(BUILD)/chime-shepherd: $(call object,$(SHEPHERD_C)) $(BUILD)/libchime.a
+	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@
+$(BUILD)/chime-record: $(call object,$(RECORD_C)) $(BUILD)/libchime.a
+	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lpcap $(LDLIBS_ALL) -o $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- tests ----
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchime.a
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS_ALL) -o $@
+
+packages:
+	@sh packages.sh
+
+units: $(UNITS)
+unit: units
+	@sh tests/run.sh unit $(UNITS)
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,594 @@
+/*
+ * attempts.c - the node's side of runs: reports of launcher and shepherds become events, and what
+ * was decided becomes orders once it is durable.
+ *
+ *	report                 run here                       event
+ *	RUNNING                starting                       run.started
+ *	ENDED                  starting, running, waiting     run.ended (success, failed, killed, ...)
+ *	ENDED                  over                           none; acknowledged again
+ *	NOT_STARTED            starting                       run.not_started: back to waiting
+ *	LOST                   starting, running              run.ended lost
+ *	none after the scan    starting                       run.not_started
+ *	none after the scan    running                        run.ended lost
+ *	any                    unknown to the journal         run.created (found), then as above
+ */
+#include "daemon/node.h"
+
+#include "daemon/edge/control.h"
+#include "daemon/edge/runner.h"
+#include "daemon/jobfile.h"
+#include "daemon/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reports ---- */
+
+static void begin_event(const struct node *node, Chime__Event *event)
+{
+	chime__event__init(event);
+	event->has_time = true;
+	event->time = node->now.wall.us;
+}
+
+static void refer(Chime__RunRef *ref, const struct run *run, uint32_t attempt)
+{
+	chime__run_ref__init(ref);
+	ref->has_run = ref->has_boot = ref->has_tag = ref->has_attempt = true;
+	ref->run = run->id.seq;
+	ref->boot = run->boot;
+	ref->tag = run->tag;
+	ref->attempt = attempt;
+	ref->job = run->job->name;
+}
+
+static void record_started(struct node *node, struct run *run, const struct attempt_report *r)
+{
+	Chime__RunStarted started = CHIME__RUN_STARTED__INIT;
+	Chime__RunRef ref;
+	Chime__Event event;
+
+	begin_event(node, &event);
+	refer(&ref, run, r->id.attempt);
+	started.ref = &ref;
+	started.has_time = started.has_pid = true;
+	started.time = r->started_us;
+	started.pid = r->pid;
+	event.body_case = CHIME__EVENT__BODY_RUN_STARTED;
+	event.run_started = &started;
+	node_record(node, &event);
+}
+
+static void record_not_started(struct node *node, struct run *run, int32_t error,
+			       const char *detail)
+{
+	Chime__RunNotStarted not = CHIME__RUN_NOT_STARTED__INIT;
+	Chime__RunRef ref;
+	Chime__Event event;
+
+	begin_event(node, &event);
+	refer(&ref, run, run->attempt);
+	not.ref = &ref;
+	not.has_error = true;
+	not.error = error;
+	not.detail = (char *)detail;
+	event.body_case = CHIME__EVENT__BODY_RUN_NOT_STARTED;
+	event.run_not_started = &not;
+	node_record(node, &event);
+}
+
+static void record_alarm(struct node *node, const char *job, const char *text)
+{
+	Chime__Alarm alarm = CHIME__ALARM__INIT;
+	Chime__Event event;
+
+	begin_event(node, &event);
+	alarm.kind = "start";
+	alarm.job = (char *)job;
+	alarm.text = (char *)text;
+	event.body_case = CHIME__EVENT__BODY_ALARM;
+	event.alarm = &alarm;
+	node_record(node, &event);
+}
+
+static Chime__RunState state_of_result(uint32_t result)
+{
+	switch (result) {
+	case RESULT_SUCCESS:
+		return CHIME__RUN_STATE__RUN_SUCCESS;
+	case RESULT_TIMEOUT:
+		return CHIME__RUN_STATE__RUN_TIMEOUT;
+	case RESULT_KILLED:
+		return CHIME__RUN_STATE__RUN_KILLED;
+	case RESULT_LOST:
+		return CHIME__RUN_STATE__RUN_LOST;
+	default:
+		return CHIME__RUN_STATE__RUN_FAILED;
+	}
+}
+
+static void record_ended(struct node *node, struct run *run, const struct attempt_report *r,
+			 Chime__RunState state)
+{
+	Chime__RunEnded ended = CHIME__RUN_ENDED__INIT;
+	Chime__RunRef ref;
+	Chime__Event event;
+
+	begin_event(node, &event);
+	refer(&ref, run, r->id.attempt);
+	ended.ref = &ref;
+	ended.has_state = true;
+	ended.state = state;
+	ended.has_exit_code = r->exit_code >= 0;
+	ended.exit_code = r->exit_code;
+	ended.has_signal = r->signal != 0;
+	ended.signal = r->signal;
+	ended.has_error = r->error != 0;
+	ended.error = r->error;
+	ended.detail = r->detail[0] ? (char *)r->detail : NULL;
+	ended.has_started = ended.has_ended = true;
+	ended.started = r->started_us;
+	ended.ended = r->ended_us;
+	ended.has_user_us = ended.has_system_us = ended.has_max_rss_kib = true;
+	ended.user_us = r->user_us;
+	ended.system_us = r->system_us;
+	ended.max_rss_kib = r->max_rss_kib;
+	ended.has_output_bytes = ended.has_truncated = true;
+	ended.output_bytes = r->output_bytes;
+	ended.truncated = r->truncated != 0;
+	event.body_case = CHIME__EVENT__BODY_RUN_ENDED;
+	event.run_ended = &ended;
+	node_record(node, &event);
+}
+
+static void record_lost(struct node *node, struct run *run, const char *detail)
+{
+	struct attempt_report r = { 0 };
+
+	r.id.attempt = run->attempt;
+	r.exit_code = -1;
+	r.started_us = run->started_us;
+	r.ended_us = node->now.wall.us;
+	snprintf(r.detail, sizeof(r.detail), "%s", detail);
+	record_ended(node, run, &r, CHIME__RUN_STATE__RUN_LOST);
+}
+
+static Chime__Cause cause_of_name(const char *name)
+{
+	for (int cause = CHIME__CAUSE__CAUSE_SCHEDULE; cause <= CHIME__CAUSE__CAUSE_RERUN; cause++)
+		if (strcmp(name, cause_name((Chime__Cause)cause)) == 0)
+			return (Chime__Cause)cause;
+	return CHIME__CAUSE__CAUSE_NONE;
+}
+
+/* A run whose event was lost with an older database: it fills its slot, so that nothing runs twice. */
+static struct run *record_found(struct node *node, const struct attempt_report *r)
+{
+	Chime__RunCreated c = CHIME__RUN_CREATED__INIT;
+	Chime__Event event;
+	uint64_t seq;
+
+	if (!name_job_valid(r->job, NULL))
+		return NULL;
+	begin_event(node, &event);
+	c.job = (char *)r->job;
+	c.cycle = (char *)r->cycle;
+	c.slot = r->slot[0] ? (char *)r->slot : NULL;
+	c.has_cause = true;
+	c.cause = cause_of_name(r->cause);
+	c.has_found = c.found = true;
+	c.has_no_downstream = c.no_downstream = true;
+	c.detail = "found in the spool; the journal had lost it";
+	event.body_case = CHIME__EVENT__BODY_RUN_CREATED;
+	event.run_created = &c;
+	seq = node_record(node, &event);
+	log_warn("run.found", "job=%s number=%llu new_number=%llu", r->job,
+		 (unsigned long long)r->id.seq, (unsigned long long)seq);
+	return model_find_run(&node->model, node->setup.server, seq);
+}
+
+/* Reports come before the lineage is open when the launcher is faster than the peers. */
+static void keep_for_later(struct node *node, const struct attempt_report *report)
+{
+	node->found = realloc(node->found, (node->found_count + 1) * sizeof(*report));
+	assert(node->found);
+	node->found[node->found_count++] = *report;
+}
+
+static void acknowledge(struct node *node, const struct attempt_report *report)
+{
+	if (node->ack_count == node->ack_room) {
+		node->ack_room = node->ack_room ? 2 * node->ack_room : 16;
+		node->acks = realloc(node->acks, node->ack_room * sizeof(*node->acks));
+		assert(node->acks);
+	}
+	node->acks[node->ack_count++] = report->id;
+}
+
+static bool is_over(struct node *node, const struct attempt_report *report)
+{
+	/* Not in the model: history has it, or nobody has. */
+	return journal_run_is_over(node->setup.journal, node->setup.server, report->id.seq);
+}
+
+void attempts_report(struct node *node, const struct attempt_report *report)
+{
+	struct run *run;
+
+	if (node->state == NODE_PROBATION) {
+		keep_for_later(node, report);
+		return;
+	}
+	run = model_find_run(&node->model, node->setup.server, report->id.seq);
+	if (run && (run->boot != report->id.boot || run->tag != report->id.tag))
+		run = NULL;
+	if ((run && run_state_over(run->state)) || (!run && is_over(node, report))) {
+		if (report->state == ATTEMPT_ENDED || report->state == ATTEMPT_LOST)
+			acknowledge(node, report);
+		return;
+	}
+	if (!run && report->state == ATTEMPT_NOT_STARTED)
+		return;
+	if (!run)
+		run = record_found(node, report);
+	if (!run)
+		return;
+	run->reported = true;
+	switch (report->state) {
+	case ATTEMPT_RUNNING:
+		if (run->state != CHIME__RUN_STATE__RUN_RUNNING && report->started_us)
+			record_started(node, run, report);
+		break;
+	case ATTEMPT_ENDED:
+		record_ended(node, run, report, state_of_result(report->result));
+		acknowledge(node, report);
+		break;
+	case ATTEMPT_NOT_STARTED:
+		if (run->state != CHIME__RUN_STATE__RUN_STARTING)
+			break;
+		record_not_started(node, run, report->error, report->detail);
+		if (report->error)
+			record_alarm(node, run->job->name, report->detail);
+		break;
+	case ATTEMPT_LOST:
+		record_lost(node, run, report->detail[0] ? report->detail :
+			    "its supervisor is gone and left no result");
+		acknowledge(node, report);
+		break;
+	default:
+		break;
+	}
+}
+
+/* What the journal believes to live and the spool does not know. */
+void attempts_scanned(struct node *node)
+{
+	node->scanned = true;
+	if (node->state == NODE_PROBATION)
+		return;
+	for (struct job *job = node->model.jobs; job; job = job->hh.next) {
+		struct run *next;
+
+		for (struct run *run = job->own ? job->live : NULL; run; run = next) {
+			next = run->next_live;
+			if (run->reported || !run_state_active(run->state))
+				continue;
+			if (run->state == CHIME__RUN_STATE__RUN_STARTING && !node->unproven)
+				record_not_started(node, run, 0, "the server stopped before it began");
+			else
+				record_lost(node, run, "no trace of it was left in the spool");
+		}
+		if (job->own)
+			model_look_at(&node->model, job);
+	}
+	node_decide(node);
+}
+
+/* ---- definitions ---- */
+
+static void record_defined(struct node *node, const struct job_def *def, const char *actor)
+{
+	Chime__JobDefined d = CHIME__JOB_DEFINED__INIT;
+	Chime__Event event;
+
+	begin_event(node, &event);
+	event.actor = (char *)actor;
+	d.job = def->name;
+	d.server_text = def->server;
+	d.about = def->about;
+	d.has_schedule_kind = true;
+	d.schedule_kind = (Chime__ScheduleKind)def->schedule_kind;
+	d.schedule = def->schedule_text;
+	d.timezone = def->timezone;
+	if (def->schedule_kind == SCHEDULE_AT) {
+		d.dst_gap = (char *)dst_gap_name(def->dst_gap);
+		d.dst_overlap = (char *)dst_overlap_name(def->dst_overlap);
+	}
+	d.cycle = def->cycle == CYCLE_DEFAULT ? NULL : (char *)cycle_kind_name(def->cycle);
+	d.after = def->after;
+	d.has_overlap = d.has_overlap_n = d.has_enabled = d.has_max_time_us = d.has_hash = true;
+	d.overlap = (Chime__OverlapKind)def->overlap;
+	d.overlap_n = def->overlap_n;
+	d.enabled = def->enabled;
+	d.max_time_us = def->max_time_us;
+	d.hash = (ProtobufCBinaryData){ sizeof(def->hash), (uint8_t *)def->hash };
+	event.body_case = CHIME__EVENT__BODY_JOB_DEFINED;
+	event.job_defined = &d;
+	node_record(node, &event);
+}
+
+static void record_removed(struct node *node, const struct job *job, const char *actor)
+{
+	Chime__JobRemoved r = CHIME__JOB_REMOVED__INIT;
+	Chime__Event event;
+
+	begin_event(node, &event);
+	event.actor = (char *)actor;
+	r.job = (char *)job->name;
+	event.body_case = CHIME__EVENT__BODY_JOB_REMOVED;
+	event.job_removed = &r;
+	node_record(node, &event);
+}
+
+static void forget_texts(struct node *node)
+{
+	while (node->job_texts) {
+		struct job_text *t = node->job_texts;
+
+		node->job_texts = t->next;
+		free(t->name);
+		free(t->text);
+		free(t);
+	}
+}
+
+static void keep_texts(struct node *node, const struct jobset *set)
+{
+	forget_texts(node);
+	for (size_t i = 0; i < set->count; i++) {
+		struct job_text *t = calloc(1, sizeof(*t));
+
+		assert(t);
+		t->name = strdup(set->jobs[i].name);
+		t->text = jobfile_canonical(&set->jobs[i]);
+		t->next = node->job_texts;
+		node->job_texts = t;
+	}
+}
+
+char *attempts_job_text(struct node *node, const char *job)
+{
+	for (struct job_text *t = node->job_texts; t; t = t->next)
+		if (strcmp(t->name, job) == 0)
+			return t->text;
+	return NULL;
+}
+
+void attempts_fini(struct node *node)
+{
+	forget_texts(node);
+	free(node->found);
+	free(node->acks);
+	inbox_item_free(node->jobs_later);
+}
+
+static const struct job_def *find_def(const struct jobset *set, const char *name)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (strcmp(set->jobs[i].name, name) == 0)
+			return &set->jobs[i];
+	return NULL;
+}
+
+/* Consumers that are true already in a cycle that is open: loading starts nothing, but says so. */
+static void find_already_true(struct node *node, const struct job *job, Chime__ReloadReply *reply)
+{
+	const struct event_ref *proofs[CONDITION_ATOMS_MAX];
+	bool values[CONDITION_ATOMS_MAX];
+	char cycle[NAME_LABEL_SIZE];
+
+	if (!job->has_condition || job->schedule.kind != SCHEDULE_NONE)
+		return;
+	engine_current_cycle(job, node->now, cycle);
+	if (engine_atoms(&node->model, job, cycle, values, proofs))
+		reply->already_true[reply->n_already_true++] =
+			arena_print(&node->arena, "%s", job->key);
+}
+
+static void reply_reload(struct node *node, Chime__ReloadReply *body)
+{
+	while (node->reload_waiters) {
+		struct reload_waiter *w = node->reload_waiters;
+		Chime__Reply reply = CHIME__REPLY__INIT;
+
+		node->reload_waiters = w->next;
+		reply.has_id = reply.has_done = reply.done = true;
+		reply.id = w->id;
+		reply.body_case = CHIME__REPLY__BODY_RELOAD;
+		reply.reload = body;
+		node_reply(node, w->conn, &reply);
+		free(w);
+	}
+}
+
+static void apply_set(struct node *node, const struct jobset *set, Chime__ReloadReply *reply)
+{
+	const char *actor = node->reload_waiters ? node->reload_waiters->actor : NULL;
+	struct job *job, *next;
+
+	HASH_ITER(hh, node->model.jobs, job, next)
+		if (job->own && job->defined && !find_def(set, job->name)) {
+			reply->removed[reply->n_removed++] =
+				arena_copy_text(&node->arena, job->name);
+			record_removed(node, job, actor);
+		}
+	for (size_t i = 0; i < set->count; i++) {
+		const struct job_def *def = &set->jobs[i];
+
+		job = model_find_job(&node->model, def->name, node->setup.server);
+		if (job && job->defined &&
+		    memcmp(job->hash, def->hash, sizeof(job->hash)) == 0) {
+			reply->same++;
+			continue;
+		}
+		if (job && job->defined)
+			reply->changed[reply->n_changed++] =
+				arena_copy_text(&node->arena, def->name);
+		else
+			reply->added[reply->n_added++] = arena_copy_text(&node->arena, def->name);
+		record_defined(node, def, actor);
+		job = model_find_job(&node->model, def->name, node->setup.server);
+		if (job)
+			find_already_true(node, job, reply);
+	}
+}
+
+void attempts_jobs(struct node *node, const struct inbox_item *item)
+{
+	Chime__ReloadReply reply = CHIME__RELOAD_REPLY__INIT;
+	struct jobfile_options options = { .server = node->setup.server };
+	struct jobset set = { 0 };
+	struct diags diags = { 0 };
+	size_t own_jobs = 0;
+
+	if (node->state == NODE_PROBATION) {
+		/* The launcher sends its set once; it waits until there is a lineage to say it in. */
+		inbox_item_free(node->jobs_later);
+		node->jobs_later = inbox_item_new(INBOX_JOBS, item->data, item->len);
+		node->jobs_later->number = item->number;
+		return;
+	}
+	if (jobset_parse((const char *)item->data, item->len, "registry", &options, &set,
+			 &diags) < 0 || diags.errors) {
+		log_error("jobs.unreadable", "errors=%zu first=%s", diags.errors,
+			  log_quote(diags.count ? diags.list[0].text : "?"));
+		goto out;
+	}
+	for (struct job *job = node->model.jobs; job; job = job->hh.next)
+		own_jobs += job->own;
+	reply.added = arena_take(&node->arena, (set.count + 1) * sizeof(char *));
+	reply.changed = arena_take(&node->arena, (set.count + 1) * sizeof(char *));
+	reply.already_true = arena_take(&node->arena, (set.count + 1) * sizeof(char *));
+	reply.removed = arena_take(&node->arena, (own_jobs + 1) * sizeof(char *));
+	reply.has_accepted = reply.accepted = reply.has_same = true;
+	apply_set(node, &set, &reply);
+	keep_texts(node, &set);
+	log_info("jobs.loaded", "added=%zu changed=%zu removed=%zu same=%u", reply.n_added,
+		 reply.n_changed, reply.n_removed, reply.same);
+	node->jobs_loaded = true;
+	node->commit_generation = item->number;
+	node->generation = item->number;
+	reply_reload(node, &reply);
+out:
+	jobset_fini(&set);
+	diags_fini(&diags);
+}
+
+void attempts_refused(struct node *node, const struct inbox_item *item)
+{
+	Chime__ReloadReply reply = CHIME__RELOAD_REPLY__INIT;
+
+	log_error("jobs.refused", "errors=%llu consequence=\"the definitions before stay\"",
+		  (unsigned long long)item->number);
+	reply.has_accepted = true;
+	reply.errors = (char *)item->data;
+	reply.has_error_count = true;
+	reply.error_count = (uint32_t)item->number;
+	/* A first start with broken files still is a start: with no jobs. */
+	node->jobs_loaded = true;
+	reply_reload(node, &reply);
+}
+
+/* ---- act ---- */
+
+static struct attempt_id attempt_of(const struct run *run)
+{
+	return (struct attempt_id){ .boot = run->boot, .tag = run->tag, .seq = run->id.seq,
+				    .attempt = run->attempt };
+}
+
+static void order_start(struct node *node, const struct run *run)
+{
+	struct run_order order = {
+		.id = attempt_of(run), .job = run->job->name, .hash = run->definition,
+		.cycle = run->cycle, .slot = run->slot, .cause = cause_name(run->cause),
+		.slot_utc_s = run->slot_time_s,
+	};
+
+	runner_start(node->setup.runner, &order);
+}
+
+static void act_on_run(struct node *node, struct run *run)
+{
+	struct attempt_id id = attempt_of(run);
+
+	if (run->todo & RUN_DO_START && run->state == CHIME__RUN_STATE__RUN_STARTING)
+		order_start(node, run);
+	if (run->todo & RUN_DO_KILL && !run_state_over(run->state))
+		runner_kill(node->setup.runner, &id);
+	run->todo = 0;
+}
+
+void attempts_act(struct node *node)
+{
+	if (!node->setup.runner)
+		return;
+	if (node->reloading) {
+		runner_reload(node->setup.runner);
+		node->reloading = false;
+	}
+	if (node->commit_generation) {
+		runner_committed(node->setup.runner, node->commit_generation);
+		node->commit_generation = 0;
+	}
+	while (node->model.todo_runs) {
+		struct run *run = node->model.todo_runs;
+
+		node->model.todo_runs = run->next_todo;
+		run->in_todo = false;
+		act_on_run(node, run);
+	}
+	for (size_t i = 0; i < node->ack_count; i++)
+		runner_ack(node->setup.runner, &node->acks[i]);
+	node->ack_count = 0;
+	for (size_t i = 0; i < node->output_order_count; i++)
+		runner_open_output(node->setup.runner, &node->output_orders[i].id,
+				   node->output_orders[i].cookie);
+	node->output_order_count = 0;
+}
+
+/* ---- output ---- */
+
+void attempts_output(struct node *node, struct inbox_item *item)
+{
+	struct output_waiter **at = &node->output_waiters, *w;
+	Chime__Reply reply = CHIME__REPLY__INIT;
+	Chime__Refusal refusal = CHIME__REFUSAL__INIT;
+
+	while (*at && (*at)->cookie != item->number)
+		at = &(*at)->next;
+	w = *at;
+	if (!w)
+		return;
+	*at = w->next;
+	if (item->error || item->fd < 0) {
+		reply.has_id = reply.has_done = reply.done = true;
+		reply.id = w->id;
+		refusal.has_exit = true;
+		refusal.exit = 1;
+		refusal.what = arena_print(&node->arena, "the output of %s cannot be read", w->run);
+		refusal.why = arena_print(&node->arena, "%s", item->error == -2 ?
+			"it is not kept any more, or the run has not begun" :
+			strerror(-item->error));
+		reply.body_case = CHIME__REPLY__BODY_REFUSAL;
+		reply.refusal = &refusal;
+		node_reply(node, w->conn, &reply);
+	} else {
+		control_stream_output(node->setup.control, w->conn, w->id, item->fd, w->offset,
+				      w->follow, w->run);
+		item->fd = -1;
+	}
+	free(w);
+}

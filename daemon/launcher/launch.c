@@ -1,0 +1,240 @@
+/*
+ * launch.c - from an order to a running shepherd.
+ *
+ * What is durable when, and why a crash at any line is harmless:
+ *
+ *   mkdir                     the token: a second order finds it and starts nothing
+ *   spec     write, fdatasync
+ *   record   4 KiB zeros, fdatasync        a full disk refuses here, with nothing forked
+ *   lock     create, flock                 held by us, later by the shepherd too
+ *   ctl      bind, listen
+ *   fsync directory, fsync spool/          now the whole directory survives a power cut
+ *   spawn                                  from here on it may run
+ *
+ * Killed before the spawn: the lock is free, `started` does not exist, same boot: NOT_STARTED, the
+ * directory goes. Power cut before the last fsync: the directory is there without a spec or lock
+ * (NOT_STARTED), or with both and another boot id (LOST: it may have run), or not at all (never
+ * spawned). Killed after the spawn: the shepherd holds the lock, or has left a record, or has left
+ * `started` or nothing at all, and then it never forked. Four syncs in all, each needed for one of
+ * the sentences above.
+ */
+#include "daemon/launcher/launcher.h"
+
+#include "daemon/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What START makes; -1 = not made yet. */
+struct launch {
+	int dir, lock, ctl, conn;
+	char name[SPOOL_NAME_SIZE];
+};
+
+static int refuse(struct launcher *launcher, const struct link_message *message, int error,
+		  const char *what)
+{
+	struct attempt_report report = message->report;
+
+	report.state = ATTEMPT_NOT_STARTED;
+	report.result = 0;
+	report.exit_code = -1;
+	report.error = error;
+	snprintf(report.detail, sizeof(report.detail), "%s: %s", what, strerror(error));
+	log_error("start.refused", "run=%" PRIu64 " attempt=%" PRIu32 " job=%s reason=%s",
+		  report.id.seq, report.id.attempt, report.job, log_quote(report.detail));
+	return talk_state(launcher, &report);
+}
+
+static void fill_spec(const struct launcher *launcher, const struct link_message *message,
+		      const struct job_def *job, struct spool_spec *spec)
+{
+	const struct attempt_report *report = &message->report;
+
+	*spec = (struct spool_spec){
+		.id = report->id,
+		.slot_utc_s = message->slot_utc_s,
+		.run_is_text = job->run_is_text,
+		.shell = job->shell, .user = job->user, .dir = job->dir,
+		.run = (const char **)job->run, .env = (const char **)job->env,
+		.max_time_us = job->max_time_us, .kill_grace_us = job->kill_grace_us,
+		.max_output = launcher->conf.limits.max_output,
+	};
+	memcpy(spec->job, report->job, sizeof(spec->job));
+	memcpy(spec->cycle, report->cycle, sizeof(spec->cycle));
+	memcpy(spec->slot, report->slot, sizeof(spec->slot));
+	memcpy(spec->cause, report->cause, sizeof(spec->cause));
+	memcpy(spec->hash, job->hash, sizeof(spec->hash));
+	memcpy(spec->success_codes, job->success_codes, sizeof(spec->success_codes));
+	memcpy(spec->boot_id, launcher->boot_id, sizeof(spec->boot_id));
+	memcpy(spec->cgroup, launcher->cgroup, sizeof(spec->cgroup));
+	snprintf(spec->server, sizeof(spec->server), "%s", launcher->conf.server);
+	snprintf(spec->environment, sizeof(spec->environment), "%s", launcher->conf.environment);
+}
+
+static int make_lock(int dir)
+{
+	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+/* Everything before the spawn; *what names the step that failed. */
+static int make_files(struct launcher *launcher, struct launch *launch,
+		      const struct spool_spec *spec, const char **what)
+{
+	int r;
+
+	*what = "run directory";
+	launch->dir = spooldir_open(launcher->spool, launch->name);
+	if (launch->dir < 0)
+		return launch->dir;
+	*what = "spec";
+	r = spool_write_spec(launch->dir, spec);
+	if (r)
+		return r;
+	*what = "reserving the exit record";
+	r = spool_reserve_record(launch->dir);
+	if (r)
+		return r;
+	*what = "lock";
+	launch->lock = make_lock(launch->dir);
+	if (launch->lock < 0)
+		return launch->lock;
+	*what = "control socket";
+	launch->ctl = spool_listen(launch->dir);
+	if (launch->ctl < 0)
+		return launch->ctl;
+	launch->conn = spool_connect(launch->dir);
+	if (launch->conn < 0)
+		return launch->conn;
+	*what = "spool";
+	return fsync(launch->dir) || fsync(launcher->spool) ? -errno : 0;
+}
+
+/* posix_spawn: no copy of our page tables, and the child is the new program when it returns. */
+static int spawn_shepherd(struct launcher *launcher, struct launch *launch, const char *job,
+			  pid_t *pid)
+{
+	static char program[] = "chime-shepherd";
+	char *argv[] = { program, launch->name, strdup(job), NULL }, *envp[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t set;
+	int r;
+
+	assert(argv[2]);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&actions, 0, 1);
+	posix_spawn_file_actions_adddup2(&actions, 0, 2);
+	posix_spawn_file_actions_adddup2(&actions, launch->dir, SHEPHERD_DIR_FD);
+	posix_spawn_file_actions_adddup2(&actions, launch->ctl, SHEPHERD_CTL_FD);
+	posix_spawn_file_actions_adddup2(&actions, launch->lock, SHEPHERD_LOCK_FD);
+	posix_spawnattr_init(&attributes);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attributes, &set);
+	sigfillset(&set);
+	posix_spawnattr_setsigdefault(&attributes, &set);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+				 POSIX_SPAWN_SETSIGDEF);
+	r = posix_spawn(pid, launcher->shepherd, &actions, &attributes, argv, envp);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	free(argv[2]);
+	return -r;
+}
+
+static void close_launch(struct launch *launch)
+{
+	const int fds[] = { launch->dir, launch->lock, launch->ctl, launch->conn };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* True when this attempt was launched before; its state is then reported, or will be. */
+static bool was_launched(struct launcher *launcher, const struct link_message *message, int *r)
+{
+	const struct attempt_id *id = &message->report.id;
+	struct run *run = watch_find(launcher, id);
+	char name[SPOOL_NAME_SIZE];
+	struct attempt_report report;
+	enum examined found;
+
+	*r = 0;
+	spool_name(id, name);
+	found = spooldir_examine(launcher, launcher->spool, name, &report, NULL);
+	if (found == EXAMINED_NOTHING)
+		found = spooldir_examine(launcher, launcher->output, name, &report, NULL);
+	if (found == EXAMINED_NOTHING)
+		return false;
+	if (found == EXAMINED_UNFORKED && !run) {
+		spooldir_remove(launcher->spool, name);
+		return false;
+	}
+	if (report.id.boot != id->boot || strcmp(report.job, message->report.job) != 0) {
+		*r = refuse(launcher, message, EEXIST, "another job has this run directory");
+		return true;
+	}
+	/* One that was launched a moment ago reports its start by itself. */
+	if (run && !run->told && !run->running)
+		return true;
+	*r = spooldir_report(launcher, id);
+	return true;
+}
+
+int launch_run(struct launcher *launcher, const struct link_message *message)
+{
+	struct launch launch = { -1, -1, -1, -1, "" };
+	const struct attempt_report *report = &message->report;
+	const struct job_def *job;
+	const char *what = "run directory";
+	struct spool_spec spec;
+	pid_t pid = 0;
+	int r;
+
+	if (was_launched(launcher, message, &r))
+		return r;
+	job = registry_find_job(&launcher->registry, report->job, message->hash);
+	if (!job)
+		return refuse(launcher, message, ENOENT, "no accepted definition has this hash");
+	if (geteuid() == 0 && !job->user)
+		return refuse(launcher, message, EPERM, "the job has no user");
+	fill_spec(launcher, message, job, &spec);
+	spool_name(&report->id, launch.name);
+	if (mkdirat(launcher->spool, launch.name, 0700))
+		return refuse(launcher, message, errno, what);
+	r = make_files(launcher, &launch, &spec, &what);
+	if (!r) {
+		what = "chime-shepherd";
+		r = spawn_shepherd(launcher, &launch, report->job, &pid);
+	}
+	if (r) {
+		spooldir_remove(launcher->spool, launch.name);
+		close_launch(&launch);
+		return refuse(launcher, message, -r, what);
+	}
+	watch_add(launcher, &report->id, launch.conn, pid);
+	launch.conn = -1;
+	close_launch(&launch);
+	return 0;
+}
