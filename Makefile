@@ -133,5 +133,50 @@ units: $(UNITS)
 unit: units
 	@sh tests/run.sh unit $(UNITS)
 
+# ---- everything, from nothing ----
+
+# Each kind runs to its end even when one before it failed; the sum decides.
+KINDS = lint unit sim sim-mutants fuzz e2e
+check:
+	@sh packages.sh install
+	@rm -rf $(BUILD)/results && mkdir -p $(BUILD)/results
+	@$(MAKE) --no-print-directory -j$$(nproc) all units
+	@for kind in $(KINDS); do $(MAKE) --no-print-directory $$kind || true; done
+	@sh tests/total.sh $(BUILD)/results $(KINDS)
+
+demo:
+	@sh packages.sh install
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(BUILD)/chime demo $(DEMO)
+
+# ---- installing ----
+
+MAN_PAGES = $(wildcard man/*.[1-8])
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR)/examples/demo
+	install -m 755 $(BUILD)/chime $(BUILD)/chime-record $(DESTDIR)$(BINDIR)
+	install -m 755 $(BUILD)/chimed $(DESTDIR)$(SBINDIR)
+	install -m 755 $(BUILD)/chime-launcher $(BUILD)/chime-shepherd $(DESTDIR)$(LIBEXECDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|' packaging/chimed.service.in \
+		> $(DESTDIR)$(UNITDIR)/chimed.service
+	install -m 644 packaging/chimed.yaml $(DESTDIR)$(DATADIR)/examples/chimed.yaml
+	install -m 644 examples/demo/*.yaml $(DESTDIR)$(DATADIR)/examples/demo
+	@for page in $(MAN_PAGES); do \
+		section=man$${page##*.}; \
+		install -d $(DESTDIR)$(MANDIR)/$$section && \
+		install -m 644 $$page $(DESTDIR)$(MANDIR)/$$section; \
+	done
+
+# Configuration, data and jobs are the operator's: they stay.
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/chime $(DESTDIR)$(BINDIR)/chime-record $(DESTDIR)$(SBINDIR)/chimed
+	rm -f $(DESTDIR)$(UNITDIR)/chimed.service
+	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)
+	@for page in $(MAN_PAGES); do \
+		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page#man/}; \
+	done
+
 clean:
 	rm -rf $(BUILD)

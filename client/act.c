@@ -236,9 +236,9 @@ static int ask_key(const struct action *a, struct conn *conn, struct effects *ef
 		return -1;
 	if (reply->body_case == CHIME__REPLY__BODY_ACTION && reply->action->n_effect > 0)
 		result = take_answer(conn, reply, effects, &t) == 0 ? 1 : -1;
-	else if (reply->body_case == CHIME__REPLY__BODY_ACTION ||
-		 reply->body_case == CHIME__REPLY__BODY_REFUSAL)
-		result = 0;
+	else if (reply->body_case == CHIME__REPLY__BODY_REFUSAL &&
+		 reply->refusal->exit == EXIT_NO_MATCH)
+		result = 0;	/* any other refusal ("starting") says nothing about the key */
 	conn_reply_free(reply);
 	return result;
 }
@@ -323,9 +323,21 @@ static struct effect take_effect(struct effects *effects, size_t i)
 	return e;
 }
 
+/* How to name at its owner what an effect is about: the run, when one run was typed, for its job
+ * may have others. */
+static char *name_at_owner(const struct effect *e, char *const *typed, size_t typed_count)
+{
+	struct target target;
+
+	if (typed_count == 1 && target_parse(typed[0], &target, NULL) == 0 && target.run != 0)
+		return say_format("%llu@%s", (unsigned long long)target.run, e->owner);
+	return say_strdup(e->target);
+}
+
 /* Sends on what another server owns: its name and address came with the refusal. */
 static int follow_owners(struct action *a, bool dry, size_t from, const char *asked,
-			 struct effects *effects, struct trouble *t)
+			 char *const *typed, size_t typed_count, struct effects *effects,
+			 struct trouble *t)
 {
 	for (int round = 0; round < REDIRECTS_MAX; round++) {
 		char **targets = NULL;
@@ -341,7 +353,7 @@ static int follow_owners(struct action *a, bool dry, size_t from, const char *as
 			}
 			struct effect taken = take_effect(effects, i);
 			targets = say_realloc(targets, count + 1, sizeof(*targets));
-			targets[count++] = say_strdup(taken.target);
+			targets[count++] = name_at_owner(&taken, typed, typed_count);
 			if (count == 1)
 				first = taken;
 			else
@@ -384,7 +396,7 @@ int action_run(struct action *a, bool dry, char *const *targets, size_t count,
 	char *asked = say_strdup(conn_server(s->conn));
 	code = act_at(a, s->conn, dry, targets, count, effects, t);
 	if (code == 0)
-		code = follow_owners(a, dry, from, asked, effects, t);
+		code = follow_owners(a, dry, from, asked, targets, count, effects, t);
 	free(asked);
 	return code;
 }

@@ -114,10 +114,10 @@ static void print_force(const struct session *s, const struct effect *e, FILE *t
 	}
 	fputs(e->unmet_count > 0 ? " and IGNORES\n" : "; its conditions are met\n", to);
 	for (size_t i = 0; i < e->unmet_count; i++) {
-		fprintf(to, "  %s ", to == stdout ? out_state_color(&s->out, "NO") : "");
-		fprintf(to, "NO%s  ", to == stdout ? out_color_end(&s->out) : "");
+		/* "NO  success(a@b)  FAILED ..." */
+		fprintf(to, "  %s", to == stdout ? out_state_color(&s->out, "NO") : "");
 		out_text(to, e->unmet[i]);
-		fputc('\n', to);
+		fprintf(to, "%s\n", to == stdout ? out_color_end(&s->out) : "");
 	}
 	if (e->downstream_count == 0)
 		return;
@@ -274,31 +274,30 @@ static const char *server_of(const char *target)
 	return at != NULL ? at + 1 : "";
 }
 
+/* `what` of a start completes "started JOB ..."; that of the others is the whole line. */
 static void print_done(const struct order *o, const struct effect *e)
 {
 	const struct session *s = o->s;
-	const struct conn *conn = s->conn;
+	bool start = o->deed->kind == CHIME__REQUEST__BODY_START;
 
-	printf("%-8s ", o->deed->doing);
-	out_text(stdout, e->target);
-	if (e->run != 0) {
-		printf("  run %llu@", (unsigned long long)e->run);
-		out_text(stdout, server_of(e->target));
+	if (start || e->what == NULL) {
+		printf("%-8s ", o->deed->doing);
+		out_text(stdout, e->target);
+		if (e->run != 0 && e->what == NULL)
+			printf("  run %llu@%s", (unsigned long long)e->run,
+			       server_of(e->target));
+		if (e->what != NULL)
+			fputs("  ", stdout);
 	}
-	if (o->deed == &deed_force) {
-		fputs("  forced", stdout);
-		if (conn != NULL && conn_hello(conn)->you != NULL) {
-			fputs(" by ", stdout);
-			out_text(stdout, conn_hello(conn)->you);
-		}
-	}
-	if (e->what != NULL) {
-		fputs("  ", stdout);
+	if (e->what != NULL)
 		out_text(stdout, e->what);
+	if (o->deed == &deed_kill && e->what != NULL) {
+		fputs("  ", stdout);
+		out_text(stdout, e->target);
 	}
 	putchar('\n');
-	if (s->out.tty && e->run != 0 && o->deed->kind == CHIME__REQUEST__BODY_START &&
-	    !args_given(&s->args, OPT_WAIT) && !args_given(&s->args, OPT_FOLLOW))
+	if (s->out.tty && e->run != 0 && start && !args_given(&s->args, OPT_WAIT) &&
+	    !args_given(&s->args, OPT_FOLLOW))
 		printf("follow   chime log -f %llu@%s\n", (unsigned long long)e->run,
 		       server_of(e->target));
 	fflush(stdout);

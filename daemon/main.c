@@ -378,6 +378,7 @@ static void complete_setup(struct daemon *d)
 	setup->runner = d->runner;
 	setup->discovery = d->discovery;
 	setup->control_port = control_port(d->control);
+	start_hello(&d->node);
 }
 
 static int run_loop(struct daemon *d)

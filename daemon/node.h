@@ -259,6 +259,7 @@ bool hear_certificate(struct node *node, const char *server, const void *der, si
 
 /* start.c */
 void start_probation(struct node *node);
+void start_hello(struct node *node);		/* what every new connection is told */
 void start_check(struct node *node);		/* every turn while in probation or unproven */
 void start_hear_vector(struct node *node, struct peer *from, const Chime__VectorReply *reply);
 void start_prove(struct node *node, const char *why);

@@ -435,6 +435,7 @@ static int write_all(int fd, const char *data, size_t len, off_t at)
 	return 0;
 }
 
+/* The descriptor of the new file, or -errno. */
 static int create_file(int dir, const char *name, const char *data, size_t len)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -443,10 +444,14 @@ static int create_file(int dir, const char *name, const char *data, size_t len)
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, data, len, 0);
-	if (!r && fdatasync(fd))
-		r = -errno;
-	close(fd);
-	return r;
+	if (r) {
+		close(fd);
+		return r;
+	}
+	/* Only a hint, so its result does not matter: with the blocks of all files allocated before
+	 * the first sync, that one commits the file system's journal for all of them. */
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return fd;
 }
 
 /* Reads a regular file of at most `max` bytes; malloc'ed, *len bytes. */

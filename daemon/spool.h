@@ -89,11 +89,12 @@ int spool_spec_encode(const struct spool_spec *spec, char **text, size_t *len);
 int spool_spec_decode(const char *text, size_t len, struct spool_spec *spec);
 void spool_spec_fini(struct spool_spec *spec);
 
-/* Creates `spec`, writes and syncs it. The file must not exist. */
+/* Creates `spec`, which must not exist, and writes it. The descriptor, for fdatasync and close, with
+ * the write to the disk already begun; or -errno. */
 int spool_write_spec(int dir, const struct spool_spec *spec);
 int spool_read_spec(int dir, struct spool_spec *spec);
 
-/* Creates `record`, zero-written and synced. */
+/* Creates `record`, zero-written. The descriptor, as above, or -errno. */
 int spool_reserve_record(int dir);
 
 /* Opens the reserved record for writing. */

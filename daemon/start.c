@@ -117,7 +117,7 @@ static void record_up(struct node *node, const struct chain_lineage *parent)
 	node_record(node, &event);
 }
 
-static void send_hello(struct node *node)
+void start_hello(struct node *node)
 {
 	Chime__Reply reply = CHIME__REPLY__INIT;
 	Chime__Hello hello = CHIME__HELLO__INIT;
@@ -137,7 +137,8 @@ static void send_hello(struct node *node)
 	hello.has_environment_id = true;
 	hello.environment_id = (ProtobufCBinaryData){ sizeof(node->env_id), node->env_id };
 	hello.server = (char *)node->setup.server;
-	hello.lineage = &lineage;
+	/* Without a lineage while in probation: servers that start together answer each other. */
+	hello.lineage = node->lineage.boot ? &lineage : NULL;
 	reply.has_id = true;
 	reply.body_case = CHIME__REPLY__BODY_HELLO;
 	reply.hello = &hello;
@@ -186,7 +187,7 @@ static void open_lineage(struct node *node)
 		 (unsigned long long)boot, (unsigned long long)node->seq,
 		 node->unproven ? "true" : "false");
 	record_up(node, parent);
-	send_hello(node);
+	start_hello(node);
 	hear_drain_all(node);
 	if (node->jobs_later) {
 		attempts_jobs(node, node->jobs_later);

@@ -92,12 +92,13 @@ out:
 /* ---- log ---- */
 
 static bool run_attempt(struct command_call *call, const struct job *job, uint64_t number,
-			struct attempt_id *id)
+			struct attempt_id *id, bool *live)
 {
 	const struct run *run = number ? model_find_run(&call->node->model, job->server, number) :
 					 job->last;
 
 	/* The newest run may be one that never began; its forerunner has the output. */
+	*live = run && run_state_active(run->state);
 	if (run && run->attempt) {
 		*id = (struct attempt_id){ .boot = run->boot, .tag = run->tag,
 					   .seq = run->id.seq, .attempt = run->attempt };
@@ -113,6 +114,7 @@ void command_log(struct command_call *call)
 	struct attempt_id id = { 0 };
 	struct output_waiter *w;
 	uint64_t number = 0;
+	bool live;
 	struct job *job = command_find_job(call, request->target, &number);
 
 	if (!job)
@@ -126,9 +128,17 @@ void command_log(struct command_call *call)
 			       peer && peer->address_count ?
 			       arena_print(&node->arena, "chime --via %s log %s",
 					   peer->addresses[0], request->target) : NULL);
+		/* So that a client with a certificate can go there by itself. */
+		call->reply.refusal->server = (char *)job->server;
+		call->reply.refusal->address = arena_take(&node->arena, PEER_ADDRESSES_MAX *
+							  sizeof(char *));
+		for (size_t i = 0; peer && i < peer->address_count; i++)
+			call->reply.refusal->address[i] =
+				arena_copy_text(&node->arena, peer->addresses[i]);
+		call->reply.refusal->n_address = peer ? peer->address_count : 0;
 		return;
 	}
-	if (!run_attempt(call, job, number, &id)) {
+	if (!run_attempt(call, job, number, &id, &live)) {
 		command_refuse(call, 3, arena_print(&node->arena, "%s has no output", job->key),
 			       "it has not run yet", NULL);
 		return;
@@ -143,7 +153,8 @@ void command_log(struct command_call *call)
 	w->conn = call->conn;
 	w->id = call->request->id;
 	w->offset = request->offset;
-	w->follow = request->follow;
+	/* The output of a run that is over is complete: nobody will close it again. */
+	w->follow = request->follow && live;
 	snprintf(w->run, sizeof(w->run), "%llu@%s", (unsigned long long)id.seq, job->server);
 	w->next = node->output_waiters;
 	node->output_waiters = w;

@@ -12,6 +12,38 @@
 
 struct job_view { const char *state, *code; };
 
+/* The newest cycle any producer of a condition-only job has begun; NULL when none has. */
+static const struct run *newest_upstream(const struct command_call *call, const struct job *job)
+{
+	const struct run *newest = NULL;
+
+	if (!job->has_condition || job->schedule.kind != SCHEDULE_NONE)
+		return NULL;
+	for (size_t i = 0; i < job->condition.atom_count; i++) {
+		const struct job *p = model_find_job(&call->node->model,
+						     job->condition.atoms[i].job,
+						     job->condition.atoms[i].server);
+		const struct run *r = p ? p->last : NULL;
+
+		if (r && r->state != CHIME__RUN_STATE__RUN_SKIPPED &&
+		    (!newest || r->created_us > newest->created_us))
+			newest = r;
+	}
+	return newest;
+}
+
+/* Its producers have begun a cycle that it has not seen: it waits, whatever its last run was. */
+static bool cycle_is_open(const struct command_call *call, const struct job *job)
+{
+	const struct run *upstream = newest_upstream(call, job);
+	const struct event_ref *proofs[CONDITION_ATOMS_MAX];
+	bool values[CONDITION_ATOMS_MAX];
+
+	return upstream && job->last && !cycle_compatible(upstream->cycle, job->last->cycle) &&
+	       upstream->created_us > job->last->created_us &&
+	       !engine_atoms(&call->node->model, job, upstream->cycle, values, proofs);
+}
+
 static struct job_view view_of(const struct command_call *call, const struct job *job)
 {
 	const struct run *run = job->live ? job->live : job->last;
@@ -26,6 +58,8 @@ static struct job_view view_of(const struct command_call *call, const struct job
 		return (struct job_view){ "HELD", "OH" };
 	if (!run)
 		return (struct job_view){ "IDLE", "IN" };
+	if (run->state == CHIME__RUN_STATE__RUN_SUCCESS && !job->held && cycle_is_open(call, job))
+		return (struct job_view){ "WAITING", "WA" };
 	if (run->state == CHIME__RUN_STATE__RUN_WAITING && !job->own && !run->needs_condition)
 		return (struct job_view){ "QUEUED", "QU" };
 	if (run->state == CHIME__RUN_STATE__RUN_WAITING &&
@@ -68,32 +102,11 @@ static const char *cycle_of(struct command_call *call, struct job *job)
 	return label;
 }
 
-/* Its newest known cycle with a fact is what people mean when a consumer has no schedule. */
-static const char *producer_cycle(const struct command_call *call, const struct job *job,
-				  const char *otherwise)
-{
-	const struct run *newest = NULL;
-
-	if (job->schedule.kind != SCHEDULE_NONE)
-		return otherwise;
-	for (size_t i = 0; i < job->condition.atom_count; i++) {
-		const struct job *p = model_find_job(&call->node->model,
-						     job->condition.atoms[i].job,
-						     job->condition.atoms[i].server);
-		const struct run *r = p ? p->last : NULL;
-
-		if (r && r->state != CHIME__RUN_STATE__RUN_SKIPPED &&
-		    (!newest || r->created_us > newest->created_us))
-			newest = r;
-	}
-	return newest ? newest->cycle : otherwise;
-}
-
 static const char *why_cycle(struct command_call *call, struct job *job)
 {
-	const char *cycle = cycle_of(call, job);
+	const struct run *upstream = newest_upstream(call, job);
 
-	return job->has_condition ? producer_cycle(call, job, cycle) : cycle;
+	return upstream ? upstream->cycle : cycle_of(call, job);
 }
 
 struct roots { char **list; size_t count, depth; };
@@ -178,7 +191,7 @@ static char *note_of(struct command_call *call, struct job *job, const Chime__Jo
 		return "removed";
 	if (!job->enabled)
 		return "disabled";
-	if (row->n_blocked_by && (!run || !run_state_active(run->state)))
+	if (row->n_blocked_by && (!run || strcmp(row->state, "WAITING") == 0))
 		return arena_print(arena, "needs %s", row->blocked_by[0]);
 	if (!run)
 		return NULL;

@@ -1,22 +1,29 @@
 /*
  * launch.c - from an order to a running shepherd.
  *
- * What is durable when, and why a crash at any line is harmless:
- *
  *   mkdir                     the token: a second order finds it and starts nothing
- *   spec     write, fdatasync
- *   record   4 KiB zeros, fdatasync        a full disk refuses here, with nothing forked
- *   lock     create, flock                 held by us, later by the shepherd too
- *   ctl      bind, listen
- *   fsync directory, fsync spool/          now the whole directory survives a power cut
- *   spawn                                  from here on it may run
+ *   spec     write
+ *   record   write 4 KiB zeros
+ *   lock     create, flock    held by us, later by the shepherd too
+ *   ctl      bind, listen, connect
+ *   fdatasync spec, fdatasync record, fsync directory, fsync spool/
+ *   spawn                     from here on it may run
  *
- * Killed before the spawn: the lock is free, `started` does not exist, same boot: NOT_STARTED, the
- * directory goes. Power cut before the last fsync: the directory is there without a spec or lock
- * (NOT_STARTED), or with both and another boot id (LOST: it may have run), or not at all (never
- * spawned). Killed after the spawn: the shepherd holds the lock, or has left a record, or has left
- * `started` or nothing at all, and then it never forked. Four syncs in all, each needed for one of
- * the sentences above.
+ * Why a crash anywhere is harmless:
+ *
+ *   killed before the spawn   the lock is free and `started` missing, same boot: NOT_STARTED, and
+ *                             the directory goes
+ *   killed after the spawn    the shepherd holds the lock; or it has left a record; or `started`;
+ *                             or nothing, and then it never forked
+ *   power cut before the last sync was done: nothing was spawned. The directory is missing, or has
+ *                             no readable spec, or no lock (NOT_STARTED), or is complete (LOST,
+ *                             by its boot id: it can't be told from the next case)
+ *   power cut after it        directory, spec, record and lock are all there: LOST, unless the
+ *                             record is complete
+ *   full disk                 refuses a write or sync here, with nothing forked
+ *
+ * All four syncs are needed for these sentences, but they cost little more than one: everything is
+ * written before the first, which makes a journaling file system commit it all together.
  */
 #include "daemon/launcher/launcher.h"
 
@@ -36,7 +43,7 @@
 
 /* What START makes; -1 = not made yet. */
 struct launch {
-	int dir, lock, ctl, conn;
+	int dir, spec, record, lock, ctl, conn;
 	char name[SPOOL_NAME_SIZE];
 };
 
@@ -96,24 +103,22 @@ static int make_lock(int dir)
 	return fd;
 }
 
-/* Everything before the spawn; *what names the step that failed. */
+/* Everything before the spawn but the syncs; *what names the step that failed. */
 static int make_files(struct launcher *launcher, struct launch *launch,
 		      const struct spool_spec *spec, const char **what)
 {
-	int r;
-
 	*what = "run directory";
 	launch->dir = spooldir_open(launcher->spool, launch->name);
 	if (launch->dir < 0)
 		return launch->dir;
 	*what = "spec";
-	r = spool_write_spec(launch->dir, spec);
-	if (r)
-		return r;
+	launch->spec = spool_write_spec(launch->dir, spec);
+	if (launch->spec < 0)
+		return launch->spec;
 	*what = "reserving the exit record";
-	r = spool_reserve_record(launch->dir);
-	if (r)
-		return r;
+	launch->record = spool_reserve_record(launch->dir);
+	if (launch->record < 0)
+		return launch->record;
 	*what = "lock";
 	launch->lock = make_lock(launch->dir);
 	if (launch->lock < 0)
@@ -123,10 +128,15 @@ static int make_files(struct launcher *launcher, struct launch *launch,
 	if (launch->ctl < 0)
 		return launch->ctl;
 	launch->conn = spool_connect(launch->dir);
-	if (launch->conn < 0)
-		return launch->conn;
-	*what = "spool";
-	return fsync(launch->dir) || fsync(launcher->spool) ? -errno : 0;
+	return launch->conn < 0 ? launch->conn : 0;
+}
+
+static int sync_files(const struct launcher *launcher, const struct launch *launch,
+		      const char **what)
+{
+	*what = "writing to the disk";
+	return fdatasync(launch->spec) || fdatasync(launch->record) || fsync(launch->dir) ||
+	       fsync(launcher->spool) ? -errno : 0;
 }
 
 /* posix_spawn: no copy of our page tables, and the child is the new program when it returns. */
@@ -164,7 +174,8 @@ static int spawn_shepherd(struct launcher *launcher, struct launch *launch, cons
 
 static void close_launch(struct launch *launch)
 {
-	const int fds[] = { launch->dir, launch->lock, launch->ctl, launch->conn };
+	const int fds[] = { launch->dir, launch->spec, launch->record, launch->lock,
+			    launch->ctl, launch->conn };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -204,7 +215,7 @@ static bool was_launched(struct launcher *launcher, const struct link_message *m
 
 int launch_run(struct launcher *launcher, const struct link_message *message)
 {
-	struct launch launch = { -1, -1, -1, -1, "" };
+	struct launch launch = { -1, -1, -1, -1, -1, -1, "" };
 	const struct attempt_report *report = &message->report;
 	const struct job_def *job;
 	const char *what = "run directory";
@@ -224,6 +235,8 @@ int launch_run(struct launcher *launcher, const struct link_message *message)
 	if (mkdirat(launcher->spool, launch.name, 0700))
 		return refuse(launcher, message, errno, what);
 	r = make_files(launcher, &launch, &spec, &what);
+	if (!r)
+		r = sync_files(launcher, &launch, &what);
 	if (!r) {
 		what = "chime-shepherd";
 		r = spawn_shepherd(launcher, &launch, report->job, &pid);

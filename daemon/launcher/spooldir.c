@@ -55,8 +55,8 @@ static enum examined judge_free(const struct launcher *launcher, int dir,
 
 	report->pid = started->pid;
 	report->started_us = started->started_us;
-	/* The lock comes before the first fork, and is made durable before it, as the spec is. */
-	if (r == -ENOENT && lock == -ENOENT)
+	/* Lock and spec are on the disk before anything is spawned (launch.c). */
+	if (r == -ENOENT && (lock == -ENOENT || !spec->job[0]))
 		return EXAMINED_UNFORKED;
 	if (r == -ENOENT && strcmp(spec->boot_id, launcher->boot_id) == 0)
 		return EXAMINED_UNFORKED;
