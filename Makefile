@@ -109,7 +109,9 @@ $(BUILD)/libchime.a: $(LIB_O)
 
 $(BUILD)/chimed: $(BUILD)/daemon/main.o $(BUILD)/libchime.a
 	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
-$(BUILD)/chime: $(call object,$(CLIENT_C)) $(BUILD)/libchime.a
+$(BUILD)/libclient.a: $(call object,$(filter-out client/main.c,$(CLIENT_C)))
+	@rm -f $@ && ar rcs $@ $^
+$(BUILD)/chime: $(BUILD)/client/main.o $(BUILD)/libclient.a $(BUILD)/libchime.a
 	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
 $(BUILD)/chime-launcher: $(call object,$(LAUNCHER_C)) $(BUILD)/libchime.a
 	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lyaml -lcrypto -o $@
@@ -122,7 +124,7 @@ $(BUILD)/chime-record: $(call object,$(RECORD_C)) $(BUILD)/libchime.a
 
 # ---- tests ----
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchime.a
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libclient.a $(BUILD)/libchime.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS_ALL) -o $@
 

@@ -29,6 +29,9 @@ command_fn cmd_demo;
 /* The handler of a row of the command table, NULL = none. */
 command_fn *command_handler(const struct command *command);
 
+/* One line of counts, if a daemon answers on this machine within 200 ms; else nothing. */
+void status_line(struct session *s);
+
 /* Help of one command on stdout, in the one shape all have. */
 void help_command(const struct command *command, FILE *to);
 /* The short help of `chime` alone. */

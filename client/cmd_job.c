@@ -345,6 +345,25 @@ static bool status_is_bad(const Chime__StatusReply *status)
 	return status->n_silent > 0;
 }
 
+void status_line(struct session *s)
+{
+	Chime__Request request = CHIME__REQUEST__INIT;
+	Chime__StatusRequest status = CHIME__STATUS_REQUEST__INIT;
+	int64_t deadline_us = conn_now_us() + 200000;
+	Chime__Reply *reply = NULL;
+	struct trouble t;
+
+	request.body_case = CHIME__REQUEST__BODY_STATUS;
+	request.status = &status;
+	if (conn_open_socket(&s->conn, s->conf.socket, deadline_us, &t) == 0 &&
+	    conn_ask(s->conn, &request, deadline_us, &reply, &t) == 0 &&
+	    reply->body_case == CHIME__REPLY__BODY_STATUS) {
+		print_counts(s, reply->status);
+		putchar('\n');
+	}
+	conn_reply_free(reply);
+}
+
 int cmd_status(struct session *s)
 {
 	Chime__Request request = CHIME__REQUEST__INIT;
@@ -570,6 +589,8 @@ int cmd_show(struct session *s)
 
 static void print_why(struct session *s, const Chime__WhyReply *why)
 {
+	if (why->row != NULL)
+		print_headline(s, why->row);
 	if (why->run != NULL) {
 		fputs("run", stdout);
 		print_run_line(s, why->run);
@@ -581,8 +602,6 @@ static void print_why(struct session *s, const Chime__WhyReply *why)
 			print_label(i == 0 ? "  ignored" : "", why->run->ignored[i]);
 		print_label("  reason", why->run->reason);
 		print_label("  waits", why->run->waiting);
-	} else if (why->row != NULL) {
-		print_headline(s, why->row);
 	}
 	if (why->n_line > 0) {
 		putchar('\n');
@@ -681,7 +700,8 @@ static void print_next(struct session *s, const Chime__NextReply *next)
 	struct table *table = table_new(&s->out, columns, 5);
 	char text[OUT_TIME_SIZE], name[200];
 
-	for (size_t i = 0; i < next->n_words && s->out.format == OUT_TABLE; i++) {
+	for (size_t i = 0; i < next->n_words && s->out.format == OUT_TABLE &&
+	     s->args.word_count > 0; i++) {
 		out_text(stdout, next->words[i]);
 		putchar('\n');
 	}

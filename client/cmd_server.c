@@ -203,10 +203,10 @@ static int print_reload_json(struct session *s, const Chime__ReloadReply *reload
 				  hello->server);
 
 	json_object_set_new(o, "accepted", json_boolean(reload->accepted));
-	json_object_set_new(o, "is_changed", json_boolean(reload->n_added + reload->n_changed +
+	json_object_set_new(o, "changed", json_boolean(reload->n_added + reload->n_changed +
 							  reload->n_removed > 0));
 	json_object_set_new(o, "added", json_texts(reload->added, reload->n_added));
-	json_object_set_new(o, "changed", json_texts(reload->changed, reload->n_changed));
+	json_object_set_new(o, "modified", json_texts(reload->changed, reload->n_changed));
 	json_object_set_new(o, "removed", json_texts(reload->removed, reload->n_removed));
 	json_object_set_new(o, "same", json_integer(reload->same));
 	json_object_set_new(o, "already_true", json_texts(reload->already_true,

@@ -49,10 +49,8 @@ char *demo_env_path(const struct demo_env *env, size_t server, const char *file)
 static bool choose_path(char out[PATH_MAX], int mode, const char *const *paths, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (strlen(paths[i]) < PATH_MAX && access(paths[i], mode) == 0) {
-			snprintf(out, PATH_MAX, "%s", paths[i]);
+		if (access(paths[i], mode) == 0 && realpath(paths[i], out) != NULL)
 			return true;
-		}
 	}
 	return false;
 }
@@ -238,14 +236,12 @@ static int write_authority(const struct demo_env *env, struct trouble *t)
 	return code;
 }
 
-/* "127.0.0.1:1, 127.0.0.1:2" of all servers but one; SIZE_MAX = of all. */
-static char *list_addresses(const struct demo_env *env, size_t except)
+/* "127.0.0.1:1", "127.0.0.1:2" */
+static char *list_addresses(const struct demo_env *env)
 {
 	char *list = say_strdup("");
 
 	for (size_t i = 0; i < env->count; i++) {
-		if (i == except)
-			continue;
 		char *more = say_format("%s%s\"127.0.0.1:%u\"", list,
 					list[0] != '\0' ? ", " : "", env->port[i]);
 		free(list);
@@ -254,11 +250,11 @@ static char *list_addresses(const struct demo_env *env, size_t except)
 	return list;
 }
 
+/* No `peers`: they find each other by the bus. */
 static int write_server(const struct demo_env *env, size_t i, struct trouble *t)
 {
 	char *folder = say_format("%s/%s", env->dir, demo_server_name(i));
 	char *id = demo_env_path(env, i, "id"), *file = demo_env_path(env, i, "chimed.yaml");
-	char *peers = list_addresses(env, i);
 
 	int code = make_dir(folder, t);
 	if (code == 0)
@@ -280,19 +276,17 @@ static int write_server(const struct demo_env *env, size_t i, struct trouble *t)
 			"  interface: lo\n"
 			"  key: id/bus.key\n"
 			"control:\n"
-			"  listen: 127.0.0.1:%u\n"
-			"peers: [%s]\n",
-			demo_server_name(i), env->group, env->bus_port, env->port[i], peers);
+			"  listen: 127.0.0.1:%u\n",
+			demo_server_name(i), env->group, env->bus_port, env->port[i]);
 	free(folder);
 	free(id);
 	free(file);
-	free(peers);
 	return code;
 }
 
 static int write_client(const struct demo_env *env, struct trouble *t)
 {
-	char *file = say_format("%s/chime.yaml", env->dir), *servers = list_addresses(env, SIZE_MAX);
+	char *file = say_format("%s/chime.yaml", env->dir), *servers = list_addresses(env);
 
 	int code = write_file(file, t,
 		"environment: " DEMO_ENVIRONMENT "\n"

@@ -42,6 +42,19 @@ static int run(struct args *args)
 	return code;
 }
 
+/* `chime` alone: where things stand, if that can be had at once, and what can be said. */
+static int greet(struct args *args)
+{
+	struct session s;
+	struct trouble t = { 0 };
+
+	if (session_init(&s, args, &t) == 0)
+		status_line(&s);
+	session_fini(&s);
+	help_summary(stdout);
+	return 0;
+}
+
 /* --version is the command of that name. */
 static void ask_version(struct args *args)
 {
@@ -66,7 +79,7 @@ int main(int argc, char **argv)
 		ask_version(&args);
 		code = run(&args);
 	} else if (args.command == NULL) {
-		help_summary(stdout);
+		code = greet(&args);
 	} else {
 		code = run(&args);
 	}

@@ -182,6 +182,8 @@ void out_span(const struct out *out, int64_t us, char buf[OUT_TIME_SIZE])
 		snprintf(buf, OUT_TIME_SIZE, "-");
 	else if (out->format == OUT_TSV)
 		snprintf(buf, OUT_TIME_SIZE, "%.3f", (double)us / 1e6);
+	else if (us < 1000000)
+		snprintf(buf, OUT_TIME_SIZE, "%dms", (int)(us / 1000));
 	else if (us < 60 * 1000000LL)
 		snprintf(buf, OUT_TIME_SIZE, "%.1fs", (double)us / 1e6);
 	else if (s < 3600)

@@ -114,6 +114,7 @@ static void keep_worst(struct trouble *kept, const struct trouble *t)
 
 struct search {
 	const char *server;		/* NULL = any */
+	bool guess;			/* these addresses may well be those of other servers */
 	int64_t deadline_us;
 	struct conn *conn;
 	struct trouble kept;
@@ -127,7 +128,8 @@ static bool try_address(struct session *s, struct search *search, const char *ad
 	if (conn_open_tls(&search->conn, s->tls, address, search->server,
 			  share_of(search->deadline_us), &t) == 0)
 		return true;
-	keep_worst(&search->kept, &t);
+	if (!search->guess || t.exit == EXIT_DENIED)
+		keep_worst(&search->kept, &t);
 	return conn_interrupted();
 }
 
@@ -216,8 +218,10 @@ static int open_named(struct session *s, const char *server, char *const *addres
 		return code;
 	for (size_t i = 0; i < count && !done; i++)
 		done = try_address(s, &search, addresses[i]);
+	search.guess = true;
 	for (size_t i = 0; i < s->conf.server_count && !done; i++)
 		done = try_address(s, &search, s->conf.servers[i]);
+	search.guess = false;
 	if (!done)
 		done = try_local_knowledge(s, &search);
 	if (!done)

@@ -275,7 +275,8 @@ void attempts_scanned(struct node *node)
 			next = run->next_live;
 			if (run->reported || !run_state_active(run->state))
 				continue;
-			if (run->state == CHIME__RUN_STATE__RUN_STARTING && !node->unproven)
+			if (run->state == CHIME__RUN_STATE__RUN_STARTING && !node->unproven &&
+			    !run->returned)
 				record_not_started(node, run, 0, "the server stopped before it began");
 			else
 				record_lost(node, run, "no trace of it was left in the spool");

@@ -162,7 +162,7 @@ uint64_t node_record(struct node *node, const Chime__Event *event)
 {
 	size_t len = chime__event__get_packed_size(event);
 	struct own_event *own = malloc(sizeof(*own) + len);
-	struct event e = { .body = event };
+	struct event e = { .body = event, .mine = true };
 	struct digest hash;
 
 	assert(own);

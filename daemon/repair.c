@@ -126,13 +126,14 @@ static void ask_pull(struct node *node, struct peer *origin, const struct peer *
 	origin->pulling = true;
 }
 
+/* The question is for its news: a peer that multicast does not reach still is heard this way. */
 static void ask_ping(struct node *node, struct peer *peer)
 {
 	Chime__Request request = CHIME__REQUEST__INIT;
-	Chime__PingRequest ping = CHIME__PING_REQUEST__INIT;
+	Chime__VectorRequest vector = CHIME__VECTOR_REQUEST__INIT;
 
-	request.body_case = CHIME__REQUEST__BODY_PING;
-	request.ping = &ping;
+	request.body_case = CHIME__REQUEST__BODY_VECTOR;
+	request.vector = &vector;
 	(void)add_ask(node, ASK_PING, peer->server, peer->addresses[0], &request);
 	peer->pinging = true;
 }
@@ -236,7 +237,8 @@ static void exchange_vectors(struct node *node)
 	for (struct peer *p = node->peers.list; p; p = p->hh.next)
 		if (can_ask(p) && node_random(node, ++seen) == 0)
 			choice = p;
-	if (choice)
+	/* Now and then a configured address: its server may have been down when we started. */
+	if (choice && (!node->setup.seed_count || node_random(node, 3)))
 		repair_ask_vector(node, choice->server, choice->addresses[0]);
 	else if (node->setup.seed_count)
 		repair_ask_vector(node, "", node->setup.seeds[node_random(node,
@@ -337,7 +339,7 @@ static void ask_ended(struct node *node, const struct ask *ask, const Chime__Rep
 	if (ask->kind == ASK_PULL && origin)
 		pull_ended(node, origin, reply && reply->body_case == CHIME__REPLY__BODY_PULL ?
 					 reply->pull : NULL);
-	if (ask->kind == ASK_VECTOR && reply && reply->body_case == CHIME__REPLY__BODY_VECTOR)
+	if (ask->kind != ASK_PULL && reply && reply->body_case == CHIME__REPLY__BODY_VECTOR)
 		hear_vector(node, reply->vector, ask->peer[0] ? ask->peer :
 			    reply->vector->server ? reply->vector->server : "");
 	if (ask->kind == ASK_PING && peer) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -438,7 +439,7 @@ static int write_all(int fd, const char *data, size_t len, off_t at)
 /* The descriptor of the new file, or -errno. */
 static int create_file(int dir, const char *name, const char *data, size_t len)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -516,20 +517,25 @@ int spool_read_spec(int dir, struct spool_spec *spec)
 
 int spool_reserve_record(int dir)
 {
-	static const char zeros[SPOOL_BLOCK];
+	static const char zeros[2 * SPOOL_BLOCK];
 
 	return create_file(dir, "record", zeros, sizeof(zeros));
 }
 
-int spool_open_record(int dir)
+int spool_test_lock(int dir)
 {
-	int fd = openat(dir, "record", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(dir, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), held;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	held = flock(fd, LOCK_EX | LOCK_NB) != 0;
+	close(fd);
+	return held;
 }
 
 /* Writes one sealed block in place. */
-static int write_block(int fd, const char *magic, const struct field *fields, const void *base)
+static int write_block(int fd, off_t at, const char *magic, const struct field *fields,
+		       const void *base)
 {
 	char block[SPOOL_BLOCK] = { 0 };
 	struct text text = { .data = block, .size = sizeof(block) };
@@ -538,27 +544,42 @@ static int write_block(int fd, const char *magic, const struct field *fields, co
 	put_fields(&text, fields, base);
 	put_crc(&text);
 	assert(!text.full);
-	return write_all(fd, block, sizeof(block), 0);
+	return write_all(fd, block, sizeof(block), at);
 }
 
-static int read_block(int dir, const char *name, const char *magic, const struct field *fields,
+static bool has_content(const char *block, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (block[i])
+			return true;
+	return false;
+}
+
+/* -ENOENT: there is no record, or the block is as it was reserved. -EBADMSG: it is torn. */
+static int read_block(int dir, size_t at, const char *magic, const struct field *fields,
 		      void *base)
 {
 	char *text;
 	size_t len, body;
-	int r = read_file(dir, name, SPOOL_BLOCK, &text, &len);
+	int r = read_file(dir, "record", 2 * SPOOL_BLOCK, &text, &len);
 
 	if (r)
 		return r;
-	body = check_crc(text, len, magic);
-	r = body ? take_fields(text, body, fields, base, NULL) : -EBADMSG;
+	len = len > at ? len - at : 0;
+	if (len > SPOOL_BLOCK)
+		len = SPOOL_BLOCK;
+	body = len ? check_crc(text + at, len, magic) : 0;
+	if (body)
+		r = take_fields(text + at, body, fields, base, NULL);
+	else
+		r = len && has_content(text + at, len) ? -EBADMSG : -ENOENT;
 	free(text);
 	return r;
 }
 
 int spool_write_record(int fd, const struct attempt_report *report)
 {
-	int r = write_block(fd, "chime-record", record_fields, report);
+	int r = write_block(fd, 0, "chime-record", record_fields, report);
 
 	if (!r && fdatasync(fd))
 		r = -errno;
@@ -568,7 +589,7 @@ int spool_write_record(int fd, const struct attempt_report *report)
 int spool_read_record(int dir, struct attempt_report *report)
 {
 	struct attempt_report read = *report;
-	int r = read_block(dir, "record", "chime-record", record_fields, &read);
+	int r = read_block(dir, 0, "chime-record", record_fields, &read);
 
 	if (r == -EBADMSG || r == -ENOENT)
 		return -ENODATA;
@@ -577,23 +598,19 @@ int spool_read_record(int dir, struct attempt_report *report)
 	return r;
 }
 
-int spool_write_started(int dir, const struct spool_started *started, bool sync)
+int spool_write_started(int fd, const struct spool_started *started, bool sync)
 {
-	int fd = openat(dir, "started", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), r;
+	int r = write_block(fd, SPOOL_BLOCK, "chime-started", started_fields, started);
 
-	if (fd < 0)
-		return -errno;
-	r = write_block(fd, "chime-started", started_fields, started);
 	if (!r && sync && fdatasync(fd))
 		r = -errno;
-	close(fd);
 	return r;
 }
 
 int spool_read_started(int dir, struct spool_started *started)
 {
 	*started = (struct spool_started){ 0 };
-	return read_block(dir, "started", "chime-started", started_fields, started);
+	return read_block(dir, SPOOL_BLOCK, "chime-started", started_fields, started);
 }
 
 void spool_boot_id(char out[SPOOL_BOOT_ID_SIZE])

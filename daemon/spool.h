@@ -3,23 +3,27 @@
  *
  *   data/launcher/spool/<seq>.<attempt>.<tag, 16 hex digits>/     0700, the launcher's
  *     spec      what to run; written and synced by the launcher before anything is forked
- *     record    how it ended; 4 KiB of zeros, reserved by the launcher before anything is forked
- *     lock      flock'ed by the launcher before the fork, inherited by the shepherd, held for life
+ *     record    two blocks of 4 KiB, zeros at first, reserved by the launcher likewise:
+ *                 0     how it ended
+ *                 4096  that it began: not all zeros = a fork of the job was at least tried; pids
+ *               The file is the lock too: flock'ed by the launcher before the fork, the descriptor
+ *               inherited by the shepherd and held for life
  *     ctl       SOCK_SEQPACKET socket the shepherd listens on
- *     started   exists = a fork of the job was at least tried; pids and start ticks
  *     output    what the job wrote (output.h)
  *
- * Format of spec, started and record: fields "KEY:LENGTH:VALUE\n", the first one names the kind and
+ * Few files, because making and removing them is what costs most in the start of a run.
+ *
+ * Format of spec and of the two blocks: fields "KEY:LENGTH:VALUE\n", the first one names the kind and
  * its version, the last one is "crc:8:HEX" over all bytes before it. Unknown keys are skipped, so
- * that a launcher and a shepherd of two versions understand each other. started and record are one
- * block, filled up with zeros and overwritten in place.
+ * that a launcher and a shepherd of two versions understand each other. A block is filled up with
+ * zeros and overwritten in place.
  *
  * Invariants
- * 1. The record is committed by ONE write of one block. The CRC inside is the commit mark: a torn,
+ * 1. The end is committed by ONE write of one block. The CRC inside is the commit mark: a torn,
  *    partial or unwritten block has a wrong CRC (zeros: none) and counts as "no record"; nobody is
  *    told of the end before the fdatasync after the write. So no second mark and no second sync.
- * 2. The record's block is allocated before the fork and overwritten in place: a full disk can
- *    refuse a start, never lose a result.
+ * 2. Both blocks are allocated before the fork and overwritten in place: a full disk can refuse a
+ *    start, never lose a result.
  * 3. Directories are handed over as descriptors; every file is opened with O_NOFOLLOW below them.
  */
 #ifndef CHIME_DAEMON_SPOOL_H
@@ -32,19 +36,20 @@
 
 enum {
 	SPOOL_NAME_SIZE = 64,
-	SPOOL_BLOCK = 4096,		/* size of record and started */
+	SPOOL_BLOCK = 4096,
 	SPOOL_SPEC_MAX = 1 << 20,
 	SPOOL_BOOT_ID_SIZE = 37,
 	SPOOL_PATH_SIZE = 512,
 };
 
 /* The shepherd's descriptors, as the launcher hands them over. */
-enum { SHEPHERD_DIR_FD = 3, SHEPHERD_CTL_FD = 4, SHEPHERD_LOCK_FD = 5 };
+enum { SHEPHERD_DIR_FD = 3, SHEPHERD_CTL_FD = 4, SHEPHERD_RECORD_FD = 5 };
 
 /* What is said over ctl, one packet each. */
 enum spool_word {
-	SPOOL_KILL = 1,		/* to the shepherd: TERM, grace, KILL */
-	SPOOL_STARTED,		/* from it: exec succeeded, `started` is written */
+	SPOOL_GO = 1,		/* to the shepherd, first of all: everything is on the disk, fork */
+	SPOOL_KILL,		/* to it: TERM, grace, KILL */
+	SPOOL_STARTED,		/* from it: exec succeeded, the begin is written */
 	SPOOL_ENDED,		/* from it: the record is committed */
 };
 
@@ -97,8 +102,8 @@ int spool_read_spec(int dir, struct spool_spec *spec);
 /* Creates `record`, zero-written. The descriptor, as above, or -errno. */
 int spool_reserve_record(int dir);
 
-/* Opens the reserved record for writing. */
-int spool_open_record(int dir);
+/* 1 = somebody holds the lock, 0 = nobody, -ENOENT = there is no record; else -errno. */
+int spool_test_lock(int dir);
 
 /* Completes the record: result, exit_code, signal, error, pid, times, output and detail of the
  * report; one write, one fdatasync. */
@@ -107,8 +112,8 @@ int spool_write_record(int fd, const struct attempt_report *report);
 /* Fills those members. -ENODATA: no complete record. */
 int spool_read_record(int dir, struct attempt_report *report);
 
-/* Writes `started`; with `sync` it is durable on return. */
-int spool_write_started(int dir, const struct spool_started *started, bool sync);
+/* Writes the begin into the record; with `sync` it is durable on return. */
+int spool_write_started(int fd, const struct spool_started *started, bool sync);
 
 /* -ENOENT: the job was never forked. -EBADMSG: a fork was tried, nothing is known of it. */
 int spool_read_started(int dir, struct spool_started *started);

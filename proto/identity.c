@@ -467,6 +467,20 @@ int identity_load(const char *ca_path, const char *certificate_path, const char 
 	return rc;
 }
 
+int identity_load_environment(const char *ca_path, uint8_t out[ENVIRONMENT_ID_SIZE], char *err,
+	size_t err_size)
+{
+	struct identity *id = calloc(1, sizeof *id);
+
+	assert(id);
+	ERR_clear_error();
+	int rc = load_ca(id, ca_path, err, err_size);
+	if (rc == 0)
+		memcpy(out, id->environment_id, ENVIRONMENT_ID_SIZE);
+	identity_free(id);
+	return rc;
+}
+
 void identity_free(struct identity *id)
 {
 	if (!id)

@@ -98,6 +98,12 @@ bool identity_uri_parse(const char *uri, size_t len, struct name_id *out);
 int identity_load(const char *ca_path, const char *certificate_path, const char *key_path,
 	struct identity **out, char *err, size_t err_size);
 
+/*
+ * The environment id of a CA file alone, for who only listens. Errors as of identity_load().
+ */
+int identity_load_environment(const char *ca_path, uint8_t out[ENVIRONMENT_ID_SIZE], char *err,
+	size_t err_size);
+
 /* NULL is allowed. */
 void identity_free(struct identity *id);
 

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of events that make runs without a schedule: scheduling.md's expire_after, by default. */
+#define EXPIRE_AFTER_US (7 * (int64_t)CIVIL_DAY_S * USEC_PER_SEC)
+
 /* An event to be wished for, with room for what it points to. */
 struct wish {
 	Chime__Event event;
@@ -256,7 +259,10 @@ static void create_by_condition(struct engine *engine, struct job *job, const ch
 	c.n_proof = wish->proof_count;
 	c.has_definition = true;
 	c.definition = (ProtobufCBinaryData){ sizeof(job->hash), job->hash };
-	if (overlap_of(job, c.cause) == OVERLAP_SKIP && active > 0) {
+	if (engine->now.wall.us - change->time_us > EXPIRE_AFTER_US) {
+		snprintf(detail, sizeof(detail), "the event that made it is more than 7 days old");
+		c.state = CHIME__RUN_STATE__RUN_EXPIRED;
+	} else if (overlap_of(job, c.cause) == OVERLAP_SKIP && active > 0) {
 		snprintf(detail, sizeof(detail), "overlap: %u still running", active);
 		c.state = CHIME__RUN_STATE__RUN_SKIPPED;
 	} else if (count_waiting(job) >= ENGINE_QUEUE_MAX) {
@@ -291,7 +297,8 @@ static void decide_cycle(struct engine *engine, struct job *job, const struct ch
 	struct run *queued;
 	struct wish wish;
 
-	if (!engine_atoms(engine->model, job, cycle, values, proofs))
+	if (model_has_seen(engine->model, job, cycle, &change->by) ||
+	    !engine_atoms(engine->model, job, cycle, values, proofs))
 		return;
 	for (size_t i = 0; i < job->condition.atom_count; i++) {
 		const struct atom *atom = &job->condition.atoms[i];

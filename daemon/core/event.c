@@ -95,8 +95,8 @@ static struct run *find_run(const struct model *model, const struct event *e,
 
 /* ---- facts ---- */
 
-static void push_change(struct model *model, struct job *job, const char *cycle,
-			const struct event_ref *by, unsigned satisfied, unsigned had)
+static void push_change(struct model *model, const struct event *e, struct job *job,
+			const char *cycle, unsigned satisfied, unsigned had)
 {
 	struct change *change;
 
@@ -106,7 +106,8 @@ static void push_change(struct model *model, struct job *job, const char *cycle,
 	assert(change);
 	change->job = job;
 	copy(change->cycle, sizeof(change->cycle), cycle);
-	change->by = *by;
+	change->by = e->ref;
+	change->time_us = e->body->time;
 	change->satisfied = satisfied;
 	change->had = had;
 	*model->changes_tail = change;
@@ -120,12 +121,22 @@ static void end_run(struct model *model, const struct event *e, struct run *run,
 
 	run->ended = e->ref;
 	satisfied = fact_note(run->job, run->cycle, state, &e->ref, e->body->time, &had);
-	if (!run->no_downstream)
-		push_change(model, run->job, run->cycle, &e->ref, satisfied, had);
+	/* The consequences of own events that came back from peers stand in the same log. */
+	if (!run->no_downstream && (!run->job->own || e->mine))
+		push_change(model, e, run->job, run->cycle, satisfied, had);
 	run_set_state(model, run, state);
 }
 
 /* ---- one function per kind ---- */
+
+static void note_seen(struct model *model, const struct run *run, int64_t time_us)
+{
+	if (!run->job->own || run->cause != CHIME__CAUSE__CAUSE_CONDITION)
+		return;
+	model_note_seen(model, run->job, run->cycle, &run->by, time_us);
+	for (size_t i = 0; i < run->proof_count; i++)
+		model_note_seen(model, run->job, run->cycle, &run->proofs[i], time_us);
+}
 
 static enum event_verdict apply_nothing(struct model *model, const struct event *e)
 {
@@ -202,6 +213,8 @@ static enum event_verdict apply_run_created(struct model *model, const struct ev
 		return EVENT_NO_SUBJECT;
 	run = model_add_run(model, job, e->ref.seq);
 	fill_run(run, e, c);
+	run->returned = job->own && !e->mine;
+	note_seen(model, run, e->body->time);
 	if (run->slot_time_s > job->cursor_s) {
 		job->cursor_s = run->slot_time_s;
 		model_plan(model, job);
@@ -225,9 +238,8 @@ static enum event_verdict apply_run_proofs(struct model *model, const struct eve
 
 	if (!run || run_state_over(run->state))
 		return EVENT_NO_SUBJECT;
-	if (p->by)
-		(void)event_ref_from_wire(p->by, &run->by);
 	set_proofs(run, p->proof, p->n_proof);
+	note_seen(model, run, e->body->time);
 	model_run_changed(model, run);
 	return EVENT_APPLIED;
 }
@@ -243,7 +255,7 @@ static enum event_verdict apply_run_starting(struct model *model, const struct e
 	if (s->definition.len == sizeof(run->definition))
 		memcpy(run->definition, s->definition.data, sizeof(run->definition));
 	run_set_state(model, run, CHIME__RUN_STATE__RUN_STARTING);
-	if (run->job->own)
+	if (e->mine)
 		model_run_owes(model, run, RUN_DO_START);
 	return EVENT_APPLIED;
 }
@@ -321,7 +333,7 @@ static enum event_verdict apply_run_killing(struct model *model, const struct ev
 		return EVENT_NO_SUBJECT;
 	run->killing = true;
 	model_run_changed(model, run);
-	if (run->job->own)
+	if (e->mine)
 		model_run_owes(model, run, RUN_DO_KILL);
 	return EVENT_APPLIED;
 }

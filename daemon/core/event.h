@@ -17,6 +17,9 @@ struct event {
 	/* Of a branch that a younger lineage of its origin has left behind: fills results and
 	 * proofs, changes no hold and no definition. */
 	bool history;
+	/* Made by this process just now: what it asks for is owed. Own events that peers gave back
+	 * (a restored or wiped server) were acted on, or not, by an earlier life of this one. */
+	bool mine;
 };
 
 enum event_verdict {

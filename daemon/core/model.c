@@ -67,6 +67,7 @@ void model_fini(struct model *model)
 	struct job *job, *next_job;
 
 	model_clean(model);
+	model_forget_facts(model, INT64_MAX);
 	HASH_ITER(hh, model->runs, run, next_run) {
 		HASH_DEL(model->runs, run);
 		free_run(run);
@@ -518,8 +519,52 @@ const struct event_ref *fact_newest(const struct job *job, const char *cycle,
 	return newest;
 }
 
+static void fill_seen_key(struct seen_key *key, const struct job *job, const char *cycle,
+			  const struct event_ref *ref)
+{
+	memset(key, 0, sizeof(*key));
+	key->job = job;
+	key->boot = ref->boot;
+	key->tag = ref->tag;
+	key->seq = ref->seq;
+	snprintf(key->server, sizeof(key->server), "%s", ref->server);
+	snprintf(key->cycle, sizeof(key->cycle), "%s", cycle);
+}
+
+bool model_has_seen(const struct model *model, const struct job *job, const char *cycle,
+		    const struct event_ref *ref)
+{
+	struct seen_key key;
+	struct seen *seen;
+
+	fill_seen_key(&key, job, cycle, ref);
+	HASH_FIND(hh, model->seen, &key, sizeof(key), seen);
+	return seen != NULL;
+}
+
+void model_note_seen(struct model *model, const struct job *job, const char *cycle,
+		     const struct event_ref *ref, int64_t time_us)
+{
+	struct seen *seen;
+
+	if (!ref->seq || model_has_seen(model, job, cycle, ref))
+		return;
+	seen = calloc(1, sizeof(*seen));
+	assert(seen);
+	fill_seen_key(&seen->key, job, cycle, ref);
+	seen->time_us = time_us;
+	HASH_ADD(hh, model->seen, key, sizeof(seen->key), seen);
+}
+
 void model_forget_facts(struct model *model, int64_t before_us)
 {
+	struct seen *seen, *next_seen;
+
+	HASH_ITER(hh, model->seen, seen, next_seen)
+		if (seen->time_us < before_us) {
+			HASH_DEL(model->seen, seen);
+			free(seen);
+		}
 	for (struct job *job = model->jobs; job; job = job->hh.next) {
 		struct fact *fact, *next;
 

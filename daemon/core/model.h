@@ -89,6 +89,7 @@ struct run {
 	struct run *next_live, *next_changed, *next_todo;
 	bool changed, in_todo, retired;
 	bool reported;				/* the launcher knows of it since our start */
+	bool returned;				/* own, but given back by peers since our start */
 	Chime__RunEnded *last_attempt;		/* to be written to the attempts table, then freed */
 };
 
@@ -147,6 +148,20 @@ struct change {
 	char cycle[NAME_LABEL_SIZE];
 	struct event_ref by;
 	unsigned satisfied, had;		/* bits 1 << atom_kind: satisfied now / before too */
+	int64_t time_us;			/* of the event, wall clock of its origin */
+};
+
+/* An event that an own condition run has taken as proof: it never starts that job in that cycle
+ * again, in whatever order logs come back after a restore. */
+struct seen {
+	UT_hash_handle hh;			/* model->seen, by key */
+	struct seen_key {
+		const struct job *job;
+		uint64_t boot, tag, seq;
+		char server[NAME_SERVER_MAX + 1];
+		char cycle[NAME_LABEL_SIZE];
+	} key;
+	int64_t time_us;
 };
 
 struct model {
@@ -155,6 +170,7 @@ struct model {
 	struct run *runs;			/* live ones and the newest of each job */
 	struct job *changed_jobs, *look_jobs, *plan_jobs;
 	struct run *changed_runs, *todo_runs;
+	struct seen *seen;
 	struct change *changes, **changes_tail;	/* oldest first */
 	struct run *dead_runs;			/* over and superseded; freed by model_clean */
 	struct job **due;			/* binary heap of own jobs by next.utc_s */
@@ -228,7 +244,12 @@ unsigned fact_note(struct job *job, const char *cycle, Chime__RunState outcome,
 const struct event_ref *fact_newest(const struct job *job, const char *cycle,
 				    enum atom_kind kind, const char *except);
 
-/* Drops facts older than the horizon. */
+void model_note_seen(struct model *model, const struct job *job, const char *cycle,
+		     const struct event_ref *ref, int64_t time_us);
+bool model_has_seen(const struct model *model, const struct job *job, const char *cycle,
+		    const struct event_ref *ref);
+
+/* Drops facts and what was seen before the horizon. */
 void model_forget_facts(struct model *model, int64_t before_us);
 
 /* By (boot, tag, seq): <0, 0, >0. Only for events of one server. */

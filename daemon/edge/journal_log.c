@@ -261,6 +261,11 @@ static void delete_older(struct journal *journal, const char *sql, int64_t befor
 	journal_run(journal, stmt);
 }
 
+static bool deleted_any(const struct journal *journal)
+{
+	return sqlite3_changes(journal->db) > 0;
+}
+
 /* The age of the oldest rows that must go for the file to shrink below max_bytes: a tenth. */
 static int64_t age_for_size(struct journal *journal, uint64_t max_bytes, int64_t before_us)
 {
@@ -280,15 +285,20 @@ static int64_t age_for_size(struct journal *journal, uint64_t max_bytes, int64_t
 
 void journal_prune(struct journal *journal, int64_t before_us, uint64_t max_bytes)
 {
+	bool frames_went;
+
 	before_us = age_for_size(journal, max_bytes, before_us);
 	delete_older(journal, "DELETE FROM frames WHERE id IN (SELECT id FROM frames "
 		     "WHERE received < ? ORDER BY received LIMIT 2000)", before_us);
+	frames_went = deleted_any(journal);
 	delete_older(journal, "DELETE FROM attempts WHERE (server, run) IN (SELECT server, run "
 		     "FROM runs WHERE ended > 0 AND ended < ? ORDER BY ended LIMIT 2000)", before_us);
 	delete_older(journal, "DELETE FROM runs WHERE ended > 0 AND ended < ?1 AND run < "
 		     "(SELECT max(r.run) FROM runs AS r WHERE r.server = runs.server "
 		     "AND r.job = runs.job)", before_us);
 	delete_older(journal, "DELETE FROM commands WHERE at < ?", before_us);
+	if (!frames_went)
+		return;
 	/* Heads of frames that went prove nothing anyone can ask for. */
 	delete_older(journal, "DELETE FROM heads WHERE seq < (SELECT coalesce(min(f.first_seq), "
 		     "heads.seq) FROM frames AS f WHERE f.server = heads.server AND "

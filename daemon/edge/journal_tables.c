@@ -214,7 +214,7 @@ static void write_run(struct journal *journal, struct run *run)
 		"INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
 		"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 		"ON CONFLICT (server, run) DO UPDATE SET state = excluded.state, "
-		"flags = excluded.flags, made_by = excluded.made_by, proofs = excluded.proofs, "
+		"flags = excluded.flags, proofs = excluded.proofs, "
 		"started = excluded.started, ended = excluded.ended, attempt = excluded.attempt, "
 		"definition = excluded.definition, exit_code = excluded.exit_code, "
 		"signal = excluded.signal, error = excluded.error, "
@@ -378,6 +378,30 @@ static void load_runs(struct journal *journal, struct model *model)
 	model->changed_runs = NULL;
 }
 
+/* What own condition runs have taken as proof. */
+static void load_seen(struct journal *journal, struct model *model, int64_t since_us)
+{
+	sqlite3_stmt *stmt = journal_statement(journal,
+		"SELECT server, job, cycle, made_by, proofs, created FROM runs "
+		"WHERE own = 1 AND cause = 2 AND created >= ?");
+
+	bind_int(stmt, 1, since_us);
+	while (journal_row(journal, stmt)) {
+		struct job *job = model_mention_job(model, column_text(stmt, 1),
+						    column_text(stmt, 0));
+		const char *cycle = column_text(stmt, 2);
+		int64_t created_us = sqlite3_column_int64(stmt, 5);
+		struct run refs = { 0 };
+
+		if (parse_ref(column_text(stmt, 3), &refs.by))
+			model_note_seen(model, job, cycle, &refs.by, created_us);
+		parse_refs(&refs, column_text(stmt, 4));
+		for (size_t i = 0; i < refs.proof_count; i++)
+			model_note_seen(model, job, cycle, &refs.proofs[i], created_us);
+		free(refs.proofs);
+	}
+}
+
 static void load_facts(struct journal *journal, struct model *model, int64_t since_us)
 {
 	sqlite3_stmt *stmt = journal_statement(journal,
@@ -408,6 +432,7 @@ void journal_load_model(struct journal *journal, struct model *model, int64_t fa
 	load_jobs(journal, model);
 	load_runs(journal, model);
 	load_facts(journal, model, facts_since_us);
+	load_seen(journal, model, facts_since_us);
 }
 
 /* ---- peers ---- */

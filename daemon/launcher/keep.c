@@ -102,7 +102,6 @@ void keep_prune(struct launcher *launcher)
 
 void keep_take(struct launcher *launcher, const struct attempt_id *id)
 {
-	static const char *const used_up[] = { "ctl", "lock", "started" };
 	struct run *run = watch_find(launcher, id);
 	struct attempt_report report;
 	char name[SPOOL_NAME_SIZE];
@@ -125,8 +124,6 @@ void keep_take(struct launcher *launcher, const struct attempt_id *id)
 	dir = spooldir_open(launcher->output, name);
 	if (dir < 0)
 		return;
-	for (size_t i = 0; i < sizeof(used_up) / sizeof(used_up[0]); i++)
-		unlinkat(dir, used_up[i], 0);
 	bytes = measure(dir, &wall_us);
 	close(dir);
 	add_kept(launcher, name, bytes, clock_now().wall.us);

@@ -3,27 +3,28 @@
  *
  *   mkdir                     the token: a second order finds it and starts nothing
  *   spec     write
- *   record   write 4 KiB zeros
- *   lock     create, flock    held by us, later by the shepherd too
+ *   record   write 8 KiB of zeros, flock: held by us, later by the shepherd too
  *   ctl      bind, listen, connect
+ *   spawn                     the shepherd gets ready, and waits
  *   fdatasync spec, fdatasync record, fsync directory, fsync spool/
- *   spawn                     from here on it may run
+ *   SPOOL_GO                  from here on the job may run
  *
  * Why a crash anywhere is harmless:
  *
- *   killed before the spawn   the lock is free and `started` missing, same boot: NOT_STARTED, and
- *                             the directory goes
- *   killed after the spawn    the shepherd holds the lock; or it has left a record; or `started`;
- *                             or nothing, and then it never forked
- *   power cut before the last sync was done: nothing was spawned. The directory is missing, or has
- *                             no readable spec, or no lock (NOT_STARTED), or is complete (LOST,
+ *   killed before GO          the shepherd sees the connection end and goes without having forked:
+ *                             a free lock, no begin, same boot: NOT_STARTED, and the directory goes
+ *   killed after GO           the shepherd holds the lock; or it has left an end; or a begin; or
+ *                             nothing, and then it never forked
+ *   power cut before the last sync was done: nothing was forked. The directory is missing, or has
+ *                             no readable spec, or no record (NOT_STARTED), or is complete (LOST,
  *                             by its boot id: it can't be told from the next case)
- *   power cut after it        directory, spec, record and lock are all there: LOST, unless the
- *                             record is complete
+ *   power cut after it        directory, spec and record are all there: LOST, unless the record is
+ *                             complete
  *   full disk                 refuses a write or sync here, with nothing forked
  *
  * All four syncs are needed for these sentences, but they cost little more than one: everything is
- * written before the first, which makes a journaling file system commit it all together.
+ * written before the first, which makes a journaling file system commit it all together. And they
+ * cost no time of their own, because the shepherd is loaded and looks up its user meanwhile.
  */
 #include "daemon/launcher/launcher.h"
 
@@ -38,12 +39,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What START makes; -1 = not made yet. */
 struct launch {
-	int dir, spec, record, lock, ctl, conn;
+	int dir, spec, record, ctl, conn;
 	char name[SPOOL_NAME_SIZE];
 };
 
@@ -88,22 +91,7 @@ static void fill_spec(const struct launcher *launcher, const struct link_message
 	snprintf(spec->environment, sizeof(spec->environment), "%s", launcher->conf.environment);
 }
 
-static int make_lock(int dir)
-{
-	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	return fd;
-}
-
-/* Everything before the spawn but the syncs; *what names the step that failed. */
+/* Everything before the spawn; *what names the step that failed. */
 static int make_files(struct launcher *launcher, struct launch *launch,
 		      const struct spool_spec *spec, const char **what)
 {
@@ -119,10 +107,8 @@ static int make_files(struct launcher *launcher, struct launch *launch,
 	launch->record = spool_reserve_record(launch->dir);
 	if (launch->record < 0)
 		return launch->record;
-	*what = "lock";
-	launch->lock = make_lock(launch->dir);
-	if (launch->lock < 0)
-		return launch->lock;
+	if (flock(launch->record, LOCK_EX | LOCK_NB))
+		return -errno;
 	*what = "control socket";
 	launch->ctl = spool_listen(launch->dir);
 	if (launch->ctl < 0)
@@ -157,7 +143,7 @@ static int spawn_shepherd(struct launcher *launcher, struct launch *launch, cons
 	posix_spawn_file_actions_adddup2(&actions, 0, 2);
 	posix_spawn_file_actions_adddup2(&actions, launch->dir, SHEPHERD_DIR_FD);
 	posix_spawn_file_actions_adddup2(&actions, launch->ctl, SHEPHERD_CTL_FD);
-	posix_spawn_file_actions_adddup2(&actions, launch->lock, SHEPHERD_LOCK_FD);
+	posix_spawn_file_actions_adddup2(&actions, launch->record, SHEPHERD_RECORD_FD);
 	posix_spawnattr_init(&attributes);
 	sigemptyset(&set);
 	posix_spawnattr_setsigmask(&attributes, &set);
@@ -172,10 +158,18 @@ static int spawn_shepherd(struct launcher *launcher, struct launch *launch, cons
 	return -r;
 }
 
+/* One that was not told to go has forked nothing. */
+static void drop_shepherd(pid_t pid)
+{
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void close_launch(struct launch *launch)
 {
-	const int fds[] = { launch->dir, launch->spec, launch->record, launch->lock,
-			    launch->ctl, launch->conn };
+	const int fds[] = { launch->dir, launch->spec, launch->record, launch->ctl, launch->conn };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -215,11 +209,12 @@ static bool was_launched(struct launcher *launcher, const struct link_message *m
 
 int launch_run(struct launcher *launcher, const struct link_message *message)
 {
-	struct launch launch = { -1, -1, -1, -1, -1, -1, "" };
+	struct launch launch = { -1, -1, -1, -1, -1, "" };
 	const struct attempt_report *report = &message->report;
 	const struct job_def *job;
 	const char *what = "run directory";
 	struct spool_spec spec;
+	uint32_t go = SPOOL_GO;
 	pid_t pid = 0;
 	int r;
 
@@ -235,17 +230,20 @@ int launch_run(struct launcher *launcher, const struct link_message *message)
 	if (mkdirat(launcher->spool, launch.name, 0700))
 		return refuse(launcher, message, errno, what);
 	r = make_files(launcher, &launch, &spec, &what);
-	if (!r)
-		r = sync_files(launcher, &launch, &what);
 	if (!r) {
 		what = "chime-shepherd";
 		r = spawn_shepherd(launcher, &launch, report->job, &pid);
 	}
+	if (!r)
+		r = sync_files(launcher, &launch, &what);
 	if (r) {
+		drop_shepherd(pid);
 		spooldir_remove(launcher->spool, launch.name);
 		close_launch(&launch);
 		return refuse(launcher, message, -r, what);
 	}
+	/* If it has died meanwhile, watching it will tell. */
+	send(launch.conn, &go, sizeof(go), MSG_NOSIGNAL);
 	watch_add(launcher, &report->id, launch.conn, pid);
 	launch.conn = -1;
 	close_launch(&launch);

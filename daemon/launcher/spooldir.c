@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +20,7 @@ int spooldir_open(int parent, const char *name)
 void spooldir_remove(int parent, const char *name)
 {
 	/* `spec` last: without it the directory counts as never launched. */
-	static const char *const files[] = { "ctl", "lock", "started", "record", "output", "spec" };
+	static const char *const files[] = { "ctl", "output", "record", "spec" };
 	int dir = spooldir_open(parent, name);
 
 	if (dir < 0)
@@ -34,18 +33,6 @@ void spooldir_remove(int parent, const char *name)
 			 log_quote(strerror(errno)));
 }
 
-/* 1 = held, 0 = free, -ENOENT = never made. */
-static int test_lock(int dir)
-{
-	int fd = openat(dir, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC), held;
-
-	if (fd < 0)
-		return -errno;
-	held = flock(fd, LOCK_EX | LOCK_NB) != 0;
-	close(fd);
-	return held;
-}
-
 /* Nobody holds it, and there is no record. */
 static enum examined judge_free(const struct launcher *launcher, int dir,
 				const struct spool_spec *spec, int lock,
@@ -55,7 +42,7 @@ static enum examined judge_free(const struct launcher *launcher, int dir,
 
 	report->pid = started->pid;
 	report->started_us = started->started_us;
-	/* Lock and spec are on the disk before anything is spawned (launch.c). */
+	/* Record and spec are on the disk before anything is spawned (launch.c). */
 	if (r == -ENOENT && (lock == -ENOENT || !spec->job[0]))
 		return EXAMINED_UNFORKED;
 	if (r == -ENOENT && strcmp(spec->boot_id, launcher->boot_id) == 0)
@@ -88,7 +75,7 @@ enum examined spooldir_examine(const struct launcher *launcher, int parent, cons
 		spool_name_parse(name, &report->id);
 	/* The lock first: a shepherd that writes its record now and ends is not seen as gone with
 	 * nothing written. */
-	lock = test_lock(dir);
+	lock = spool_test_lock(dir);
 	if (spool_read_record(dir, report) == 0) {
 		report->state = ATTEMPT_ENDED;
 		found = EXAMINED_ENDED;

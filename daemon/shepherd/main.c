@@ -1,18 +1,19 @@
 /*
  * chime-shepherd - stands by one attempt of one run until nothing of it is left.
  *
- * Started by the launcher with the run directory, a listening socket and the locked lock file on
+ * Started by the launcher with the run directory, a listening socket and the locked record on
  * descriptors 3 to 5 (spool.h); links libc only. It needs neither launcher nor node afterwards.
  *
- *            fork             exec ok          main process gone      nothing left
+ *          GO, fork           exec ok          main process gone      nothing left
  *   PREPARE ------> STARTING ---------> RUNNING ------------+--------------> record, ENDED, exit
- *      |               | exec error        | max_time, KILL  | strays: KILL
- *      +---------------+----> record       v                 |
- *        start error               TERM ... grace ... KILL --+
+ *      |  | no GO      | exec error        | max_time, KILL  | strays: KILL
+ *      |  +--> exit    |                   v                 |
+ *      +---------------+----> record     TERM, grace, KILL --+
+ *        start error
  *
  * Invariants
  * 1. The lock is held until the process ends; the job never has it.
- * 2. `started` exists before the fork: without it nothing was forked.
+ * 2. The begin is written before the fork: without it nothing was forked.
  * 3. SPOOL_ENDED is said, and 0 is returned, only after the record is on the disk. The record comes
  *    before the sync of the output, because other servers wait for the outcome and nobody but a
  *    reader waits for the text; after a power cut the output may be shorter than the record says.
@@ -64,7 +65,7 @@ struct shepherd {
 	struct child_plan plan;
 	struct capture capture;
 	struct pollfd polls[PLACE_CONNS + CONNS_MAX];
-	int record;
+	int leaf;		/* its cgroup for the fork, -1 = none */
 	pid_t pid;
 	bool told_started, main_gone, all_gone;
 	int status;
@@ -239,7 +240,7 @@ static void hear_exec(struct shepherd *shepherd)
 		return;
 	shepherd->told_started = true;
 	say(shepherd, SPOOL_STARTED);
-	spool_write_started(SHEPHERD_DIR_FD, &shepherd->started, true);
+	spool_write_started(SHEPHERD_RECORD_FD, &shepherd->started, true);
 }
 
 static void hear_ctl(struct shepherd *shepherd)
@@ -339,6 +340,13 @@ static pid_t fork_into(int leaf)
 	return pid < 0 ? fork() : (pid_t)pid;
 }
 
+static bool wait_readable(int fd)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+
+	return poll(&poller, 1, -1) == 1;
+}
+
 static int open_leaf(struct shepherd *shepherd)
 {
 	char name[SPOOL_NAME_SIZE];
@@ -364,13 +372,11 @@ static int start_error(struct shepherd *shepherd, const char *what, int error)
 	return -error;
 }
 
-/* Everything up to the fork. 0, or -errno with the report filled in; nothing was forked then. */
-static int start_job(struct shepherd *shepherd)
+/* Everything that can be done before GO. 0, or -errno with the report filled in. */
+static int prepare_job(struct shepherd *shepherd, struct child_fds *fds)
 {
-	struct child_fds fds = { -1, -1, -1, -1 };
-	struct spool_started *started = &shepherd->started;
 	struct pollfd *polls = shepherd->polls;
-	int r, leaf;
+	int r;
 
 	r = child_plan_make(&shepherd->spec, &shepherd->plan, shepherd->report.detail,
 			    sizeof(shepherd->report.detail));
@@ -379,40 +385,63 @@ static int start_job(struct shepherd *shepherd)
 	r = capture_open(&shepherd->capture, SHEPHERD_DIR_FD, shepherd->spec.max_output);
 	if (r)
 		return start_error(shepherd, "output file", -r);
-	fds.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	r = fds.null < 0 ? -errno : open_pipe(&polls[PLACE_OUT].fd, &fds.out, true);
+	fds->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r = fds->null < 0 ? -errno : open_pipe(&polls[PLACE_OUT].fd, &fds->out, true);
 	if (!r)
-		r = open_pipe(&polls[PLACE_ERR].fd, &fds.err, true);
+		r = open_pipe(&polls[PLACE_ERR].fd, &fds->err, true);
 	if (!r)
-		r = open_pipe(&polls[PLACE_EXEC].fd, &fds.failure, false);
+		r = open_pipe(&polls[PLACE_EXEC].fd, &fds->failure, false);
 	if (r)
 		return start_error(shepherd, "pipes", -r);
-	leaf = open_leaf(shepherd);
+	shepherd->leaf = open_leaf(shepherd);
+	return 0;
+}
+
+/* The launcher connected before it started us, so its connection is the first. False when it ended
+ * without a word: then the launcher is gone, and this run was never launched. */
+static bool wait_for_go(struct shepherd *shepherd)
+{
+	struct pollfd *conn = &shepherd->polls[PLACE_CONNS];
+	uint32_t word = 0;
+
+	do
+		conn->fd = accept4(SHEPHERD_CTL_FD, NULL, NULL, SOCK_CLOEXEC);
+	while (conn->fd < 0 && wait_readable(SHEPHERD_CTL_FD));
+	if (conn->fd < 0 || recv(conn->fd, &word, sizeof(word), 0) != sizeof(word) ||
+	    word != SPOOL_GO)
+		return false;
+	return fcntl(conn->fd, F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* 0, or -errno with the report filled in; nothing was forked then. */
+static int start_job(struct shepherd *shepherd, struct child_fds *fds)
+{
+	struct spool_started *started = &shepherd->started;
+	int r;
+
 	started->shepherd = getpid();
 	started->shepherd_ticks = tree_ticks(getpid());
 	memcpy(started->boot_id, shepherd->spec.boot_id, sizeof(started->boot_id));
-	/* Not synced: it is for the case that we are killed; a power cut changes the boot id. */
-	r = spool_write_started(SHEPHERD_DIR_FD, started, false);
-	if (r)
-		return start_error(shepherd, "started file", -r);
 	shepherd->report.started_us = started->started_us = clock_now().wall.us;
-	shepherd->pid = fork_into(leaf);
-	if (shepherd->pid == 0)
-		child_exec(&shepherd->plan, &fds);
-	r = shepherd->pid < 0 ? errno : 0;
-	close(fds.null);
-	close(fds.out);
-	close(fds.err);
-	close(fds.failure);
-	if (leaf >= 0)
-		close(leaf);
+	/* Not synced: it is for the case that we are killed; a power cut changes the boot id. */
+	r = spool_write_started(SHEPHERD_RECORD_FD, started, false);
 	if (r)
-		return start_error(shepherd, "fork", r);
+		return start_error(shepherd, "record", -r);
+	shepherd->pid = fork_into(shepherd->leaf);
+	if (shepherd->pid == 0)
+		child_exec(&shepherd->plan, fds);
+	if (shepherd->pid < 0)
+		return start_error(shepherd, "fork", errno);
 	shepherd->report.pid = started->pid = shepherd->pid;
 	started->ticks = tree_ticks(shepherd->pid);
-	spool_write_started(SHEPHERD_DIR_FD, started, false);
+	spool_write_started(SHEPHERD_RECORD_FD, started, false);
 	if (shepherd->spec.max_time_us > 0)
 		arm_timer(shepherd, shepherd->spec.max_time_us);
+	/* Only the job has them now: their end is its end. */
+	close(fds->null);
+	close(fds->out);
+	close(fds->err);
+	close(fds->failure);
 	return 0;
 }
 
@@ -462,8 +491,8 @@ static void finish(struct shepherd *shepherd)
 	fill_report(shepherd);
 	/* Once more after an error of the disk. If that fails as well, those who ask now still get
 	 * the truth from memory, and after a power cut the run is lost, which is also the truth. */
-	if (spool_write_record(shepherd->record, &shepherd->report))
-		spool_write_record(shepherd->record, &shepherd->report);
+	if (spool_write_record(SHEPHERD_RECORD_FD, &shepherd->report))
+		spool_write_record(SHEPHERD_RECORD_FD, &shepherd->report);
 	/* Whoever connected but was not accepted yet learns it from the end of the connection. */
 	say(shepherd, SPOOL_ENDED);
 	capture_close(&shepherd->capture);
@@ -480,8 +509,8 @@ static int prepare(struct shepherd *shepherd)
 
 	for (int i = 0; i < PLACE_CONNS + CONNS_MAX; i++)
 		shepherd->polls[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	shepherd->capture.fd = -1;
-	for (int fd = SHEPHERD_DIR_FD; fd <= SHEPHERD_LOCK_FD; fd++)
+	shepherd->capture.fd = shepherd->leaf = -1;
+	for (int fd = SHEPHERD_DIR_FD; fd <= SHEPHERD_RECORD_FD; fd++)
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC))
 			return -errno;
 	sigfillset(&all);
@@ -496,19 +525,18 @@ static int prepare(struct shepherd *shepherd)
 	shepherd->polls[PLACE_CTL].fd = SHEPHERD_CTL_FD;
 	if (shepherd->polls[PLACE_SIGNALS].fd < 0 || shepherd->polls[PLACE_TIMER].fd < 0)
 		return -errno;
-	shepherd->record = spool_open_record(SHEPHERD_DIR_FD);
-	return shepherd->record < 0 ? shepherd->record :
-	       spool_read_spec(SHEPHERD_DIR_FD, &shepherd->spec);
+	return spool_read_spec(SHEPHERD_DIR_FD, &shepherd->spec);
 }
 
 /* The arguments are for those who read ps: run and job. */
 int main(int argc, char **argv)
 {
 	struct shepherd *shepherd = calloc(1, sizeof(*shepherd));
+	struct child_fds fds = { -1, -1, -1, -1 };
 	int r;
 
 	(void)argv;
-	if (argc < 2 || !shepherd || fcntl(SHEPHERD_LOCK_FD, F_GETFD) < 0) {
+	if (argc < 2 || !shepherd || fcntl(SHEPHERD_RECORD_FD, F_GETFD) < 0) {
 		fputs("chime-shepherd: is started by chime-launcher only\n", stderr);
 		return 2;
 	}
@@ -516,11 +544,16 @@ int main(int argc, char **argv)
 	if (r)
 		return 3;	/* nothing was forked and nothing written: "not started" */
 	spool_report_init(&shepherd->report, &shepherd->spec);
-	if (start_job(shepherd) == 0) {
-		watch(shepherd);
-		drain_output(shepherd);
+	r = prepare_job(shepherd, &fds);
+	if (wait_for_go(shepherd)) {
+		if (!r && start_job(shepherd, &fds) == 0) {
+			watch(shepherd);
+			drain_output(shepherd);
+		}
+		finish(shepherd);
+	} else if (shepherd->started.leaf[0]) {
+		leaf_remove(shepherd->started.leaf);
 	}
-	finish(shepherd);
 	child_plan_fini(&shepherd->plan);
 	spool_spec_fini(&shepherd->spec);
 	free(shepherd);

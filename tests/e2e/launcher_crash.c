@@ -284,15 +284,16 @@ static void adopted_shepherd_killed(void **state)
 	expect_family_gone(&family, fenced);
 }
 
-/* What a launcher may leave when it is killed, and a power cut: written by hand. */
-static int make_directory(struct rig *rig, const struct attempt_id *id, bool spec, bool lock,
+/* What a launcher may leave when it is killed, and a power cut: written by hand. The record's
+ * descriptor, or -1 without a record. */
+static int make_directory(struct rig *rig, const struct attempt_id *id, bool spec, bool record,
 			  const char *boot_id)
 {
 	static const char *run[] = { "true", NULL }, *env[] = { NULL };
 	struct spool_spec content = { .id = *id, .job = "old", .run = run, .env = env,
 				      .slot_utc_s = INT64_MIN };
 	char name[SPOOL_NAME_SIZE], path[256];
-	int dir;
+	int dir, fd = -1;
 
 	spool_name(id, name);
 	snprintf(path, sizeof(path), "%s/data/launcher/spool/%s", rig->dir, name);
@@ -304,48 +305,40 @@ static int make_directory(struct rig *rig, const struct attempt_id *id, bool spe
 		spool_boot_id(content.boot_id);
 	if (spec)
 		close(spool_write_spec(dir, &content));
-	if (lock) {
-		close(spool_reserve_record(dir));
-		close(openat(dir, "lock", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	}
-	return dir;
+	if (record)
+		fd = spool_reserve_record(dir);
+	close(dir);
+	return fd;
 }
 
 static void remains_are_judged(void **state)
 {
 	struct rig *rig = *state;
 	struct spool_started started = { .boot_id = "another" };
+	struct attempt_report report = { .result = RESULT_SUCCESS };
 	struct attempt_id ids[8];
-	int fd, dir;
+	int fd;
 
 	rig_jobs(rig, "job: old\n@USER@\nrun: 'true'\n");
 	rig_begin(rig);
 	rig_end(rig);
 	for (uint64_t i = 0; i < 8; i++)
 		ids[i] = rig_id(rig, i + 1);
-	close(make_directory(rig, &ids[0], false, false, NULL));	/* only mkdir */
-	close(make_directory(rig, &ids[1], true, false, NULL));		/* before the lock */
+	make_directory(rig, &ids[0], false, false, NULL);		/* only mkdir */
+	make_directory(rig, &ids[1], true, false, NULL);		/* before the record */
 	close(make_directory(rig, &ids[2], true, true, NULL));		/* before the spawn */
 	close(make_directory(rig, &ids[3], true, true, "another"));	/* power cut */
-	dir = make_directory(rig, &ids[4], true, true, "another");	/* power cut, it ran */
-	assert_int_equal(spool_write_started(dir, &started, true), 0);
-	close(dir);
-	dir = make_directory(rig, &ids[5], true, true, NULL);		/* torn record, it ran */
-	spool_boot_id(started.boot_id);
-	assert_int_equal(spool_write_started(dir, &started, true), 0);
-	fd = spool_open_record(dir);
-	assert_int_equal(write(fd, "chime-record:1:1\nresult:1:1\n", 28), 28);
+	fd = make_directory(rig, &ids[4], true, true, "another");	/* power cut, it ran */
+	assert_int_equal(spool_write_started(fd, &started, true), 0);
 	close(fd);
-	close(dir);
-	dir = make_directory(rig, &ids[6], true, true, "another");	/* complete */
-	{
-		struct attempt_report report = { .result = RESULT_SUCCESS };
-
-		fd = spool_open_record(dir);
-		assert_int_equal(spool_write_record(fd, &report), 0);
-		close(fd);
-	}
-	close(dir);
+	fd = make_directory(rig, &ids[5], true, true, NULL);		/* torn record, it ran */
+	spool_boot_id(started.boot_id);
+	assert_int_equal(spool_write_started(fd, &started, true), 0);
+	assert_int_equal(pwrite(fd, "chime-record:1:1\nresult:1:1\n", 28, 0), 28);
+	close(fd);
+	fd = make_directory(rig, &ids[6], true, true, "another");	/* complete */
+	assert_int_equal(spool_write_record(fd, &report), 0);
+	close(fd);
 	close(make_directory(rig, &ids[7], false, true, NULL));		/* power cut before the syncs */
 	rig_begin(rig);
 	rig_expect(rig, &ids[1], ATTEMPT_NOT_STARTED, 0);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,9 +28,9 @@ static int make_dir(char path[64])
 
 static void drop_dir(int fd, const char *path)
 {
-	static const char *const files[] = { "spec", "record", "started", "ctl" };
+	static const char *const files[] = { "spec", "record", "ctl" };
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 3; i++)
 		unlinkat(fd, files[i], 0);
 	close(fd);
 	assert_int_equal(rmdir(path), 0);
@@ -161,10 +162,8 @@ static void record_is_all_or_nothing(void **state)
 	assert_int_equal(spool_read_record(dir, &again), -ENODATA);
 	fd = spool_reserve_record(dir);
 	assert_true(fd >= 0);
-	close(fd);
 	assert_int_equal(spool_reserve_record(dir), -EEXIST);
 	assert_int_equal(spool_read_record(dir, &again), -ENODATA);
-	fd = spool_open_record(dir);
 	assert_int_equal(spool_write_record(fd, &report), 0);
 	assert_int_equal(spool_read_record(dir, &again), 0);
 	assert_string_equal(again.job, "kept");
@@ -174,8 +173,6 @@ static void record_is_all_or_nothing(void **state)
 	assert_true(again.started_us == INT64_MAX && again.output_bytes == UINT64_MAX);
 	assert_string_equal(again.detail, "why: because\n");
 	/* Torn at every place between the written and the reserved block. */
-	close(fd);
-	fd = openat(dir, "record", O_RDWR | O_CLOEXEC);
 	assert_int_equal(pread(fd, block, sizeof(block), 0), sizeof(block));
 	for (size_t cut = 0; cut < strlen(block); cut++) {
 		char torn[SPOOL_BLOCK] = { 0 };
@@ -199,19 +196,41 @@ static void started(void **state)
 {
 	struct spool_started first = { .boot_id = "b", .leaf = "/x", .pid = 5, .ticks = 6,
 				       .shepherd = 7, .shepherd_ticks = 8, .started_us = 9 }, again;
+	struct attempt_report report = { .result = RESULT_SUCCESS };
 	char path[64];
-	int dir = make_dir(path);
+	int dir = make_dir(path), fd;
 
 	(void)state;
 	assert_int_equal(spool_read_started(dir, &again), -ENOENT);
-	close(openat(dir, "started", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	fd = spool_reserve_record(dir);
+	assert_int_equal(spool_read_started(dir, &again), -ENOENT);
+	assert_int_equal(pwrite(fd, "chime-st", 8, SPOOL_BLOCK), 8);
 	assert_int_equal(spool_read_started(dir, &again), -EBADMSG);
-	assert_int_equal(spool_write_started(dir, &first, true), 0);
+	assert_int_equal(spool_write_started(fd, &first, true), 0);
 	first.pid = 55;
-	assert_int_equal(spool_write_started(dir, &first, false), 0);
+	assert_int_equal(spool_write_started(fd, &first, false), 0);
+	assert_int_equal(spool_read_record(dir, &report), -ENODATA);
+	assert_int_equal(spool_write_record(fd, &report), 0);
 	assert_int_equal(spool_read_started(dir, &again), 0);
 	assert_int_equal(again.pid, 55);
 	assert_string_equal(again.leaf, "/x");
+	close(fd);
+	drop_dir(dir, path);
+}
+
+static void lock(void **state)
+{
+	char path[64];
+	int dir = make_dir(path), fd;
+
+	(void)state;
+	assert_int_equal(spool_test_lock(dir), -ENOENT);
+	fd = spool_reserve_record(dir);
+	assert_int_equal(spool_test_lock(dir), 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(spool_test_lock(dir), 1);
+	close(fd);
+	assert_int_equal(spool_test_lock(dir), 0);
 	drop_dir(dir, path);
 }
 
@@ -227,7 +246,8 @@ static void links_are_not_followed(void **state)
 	assert_int_equal(symlinkat("/etc/passwd", dir, "record"), 0);
 	assert_int_equal(spool_write_spec(dir, &spec), -EEXIST);
 	assert_int_equal(spool_read_spec(dir, &spec), -ELOOP);
-	assert_int_equal(spool_open_record(dir), -ELOOP);
+	assert_int_equal(spool_reserve_record(dir), -EEXIST);
+	assert_int_equal(spool_test_lock(dir), -ELOOP);
 	assert_int_equal(spool_read_record(dir, &report), -ELOOP);
 	drop_dir(dir, path);
 }
@@ -256,6 +276,7 @@ int main(void)
 		cmocka_unit_test(too_large_spec_is_refused),
 		cmocka_unit_test(record_is_all_or_nothing),
 		cmocka_unit_test(started),
+		cmocka_unit_test(lock),
 		cmocka_unit_test(links_are_not_followed),
 		cmocka_unit_test(sockets),
 	};

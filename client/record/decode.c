@@ -1,0 +1,119 @@
+#include "client/record/decode.h"
+
+#include "proto/bytes.h"
+#include "proto/budget.h"
+#include "proto/names.h"
+
+#include <string.h>
+
+enum { MAGIC_SIZE = 4, KIND_AT = 5, KIND_ANSWER = 2 };
+
+static bool has_magic(const struct packet *p, const char *magic)
+{
+	return p->len >= MAGIC_SIZE && memcmp(p->data, magic, MAGIC_SIZE) == 0;
+}
+
+bool decode_is_ours(const struct packet *packet)
+{
+	return has_magic(packet, ENVELOPE_MAGIC) || has_magic(packet, DISCOVER_MAGIC);
+}
+
+static enum decode_verdict open_inside(const struct decoder *decoder, struct decoded *found)
+{
+	const struct packet *p = found->packet;
+	struct opened opened;
+	Chime__Datagram *inside;
+
+	if (!decoder->keys)
+		return DECODE_SEALED;
+	found->envelope = envelope_open(decoder->keys, decoder->env_id, p->data, p->len, &opened);
+	if (found->envelope != ENVELOPE_OK)
+		return DECODE_NOT_OPENED;
+	inside = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor, opened.bytes,
+						  opened.len);
+	if (!inside || !inside->sender || !name_server_valid(inside->sender, NULL)) {
+		chime__datagram__free_unpacked(inside, NULL);
+		return DECODE_MALFORMED;
+	}
+	found->inside = inside;
+	return DECODE_OK;
+}
+
+static enum decode_verdict look_at_bus(const struct decoder *decoder, struct decoded *found)
+{
+	const struct packet *p = found->packet;
+	struct cursor c = { p->data, p->len, false };
+
+	found->kind = DECODE_BUS;
+	/* Magic, version and flags lie before it (envelope.h). */
+	cursor_take(&c, MAGIC_SIZE + 2);
+	found->key_id = (uint16_t)cursor_number(&c, 2);
+	found->has_key_id = !c.overrun;
+	return p->len < p->wire_len ? DECODE_CUT : open_inside(decoder, found);
+}
+
+static enum decode_verdict look_at_discovery(struct decoded *found)
+{
+	const struct packet *p = found->packet;
+
+	found->kind = p->len > KIND_AT && p->data[KIND_AT] == KIND_ANSWER ? DECODE_ANSWER :
+									     DECODE_DISCOVER;
+	if (p->len < p->wire_len)
+		return DECODE_CUT;
+	found->discover = found->kind == DECODE_ANSWER ?
+		discover_parse_answer(p->data, p->len, &found->answer) :
+		discover_parse_query(p->data, p->len, &found->query);
+	return found->discover == DISCOVER_OK ? DECODE_OK : DECODE_NOT_OPENED;
+}
+
+void decode_print(struct decoder *decoder, int64_t wall_us, const struct packet *packet)
+{
+	struct decoded found = { .wall_us = wall_us, .packet = packet, .kind = DECODE_OTHER,
+				 .verdict = DECODE_FOREIGN };
+
+	if (has_magic(packet, ENVELOPE_MAGIC))
+		found.verdict = look_at_bus(decoder, &found);
+	else if (has_magic(packet, DISCOVER_MAGIC))
+		found.verdict = look_at_discovery(&found);
+	decoder->shown++;
+	if (found.verdict == DECODE_OK)
+		decoder->opened++;
+	else if (found.verdict != DECODE_SEALED)
+		decoder->refused++;
+	if (decoder->json)
+		decode_print_json(decoder, &found);
+	else
+		decode_print_text(decoder, &found);
+	if (found.inside)
+		chime__datagram__free_unpacked(found.inside, NULL);
+}
+
+const char *decoded_why(const struct decoded *found)
+{
+	static const char *const names[] = {
+		[DECODE_OK] = "ok",
+		[DECODE_SEALED] = "sealed",
+		[DECODE_CUT] = "cut",
+		[DECODE_NOT_OPENED] = "not_opened",
+		[DECODE_MALFORMED] = "malformed",
+		[DECODE_FOREIGN] = "foreign",
+	};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == DECODE_VERDICT_COUNT, "a name each");
+	if (found->verdict == DECODE_NOT_OPENED)
+		return found->kind == DECODE_BUS ? envelope_verdict_name(found->envelope) :
+						   discover_verdict_name(found->discover);
+	return (unsigned)found->verdict < DECODE_VERDICT_COUNT ? names[found->verdict] : "unknown";
+}
+
+const char *decode_kind_name(enum decode_kind kind)
+{
+	static const char *const names[] = {
+		[DECODE_BUS] = "bus",
+		[DECODE_DISCOVER] = "discover",
+		[DECODE_ANSWER] = "answer",
+		[DECODE_OTHER] = "other",
+	};
+
+	return (unsigned)kind <= DECODE_OTHER ? names[kind] : "unknown";
+}

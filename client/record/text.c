@@ -1,0 +1,145 @@
+/*
+ * text.c - a datagram as text; see decode.h for the form.
+ */
+#include "client/record/decode.h"
+
+#include "proto/budget.h"
+#include "proto/digest.h"
+#include "proto/frame.h"
+#include "proto/head.h"
+#include "proto/show.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+enum { SHORT_HASH = 4 };	/* bytes of a hash that people compare */
+
+/* Microseconds, which instant_format() leaves out: they order a burst. */
+static void format_time(int64_t wall_us, char *out, size_t size)
+{
+	int64_t rest = (wall_us % 1000000 + 1000000) % 1000000;
+	time_t seconds = (time_t)((wall_us - rest) / 1000000);
+	struct tm tm;
+	char whole[40] = "?";
+
+	if (gmtime_r(&seconds, &tm))
+		strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out, size, "%s.%06dZ", whole, (int)rest);
+}
+
+static void print_event(FILE *out, uint64_t seq, const ProtobufCBinaryData *bytes)
+{
+	char kind[SHOW_KIND_SIZE], job[256] = "", text[SHOW_LINE_SIZE];
+	Chime__Event *event = (Chime__Event *)budget_unpack(&chime__event__descriptor,
+							    bytes->data, bytes->len);
+
+	if (!event) {
+		fprintf(out, "      %" PRIu64 " UNREADABLE, %zu B\n", seq, bytes->len);
+		return;
+	}
+	show_event_kind(event, kind);
+	if (show_event_job(event))
+		show_clean(show_event_job(event), strlen(show_event_job(event)), job, sizeof(job));
+	show_event_text(event, text, sizeof(text));
+	fprintf(out, "      %" PRIu64 " %s", seq, kind);
+	if (job[0])
+		fprintf(out, " %s", job);
+	if (show_event_run(event, seq))
+		fprintf(out, " run %" PRIu64, show_event_run(event, seq));
+	fprintf(out, "%s%s\n", text[0] ? " " : "", text);
+	chime__event__free_unpacked(event, NULL);
+}
+
+static void print_events(FILE *out, const struct frame *frame)
+{
+	Chime__Events *events = (Chime__Events *)budget_unpack(&chime__events__descriptor,
+							       frame->body, frame->body_len);
+
+	if (!events) {
+		fprintf(out, "      UNREADABLE body\n");
+		return;
+	}
+	for (size_t i = 0; i < events->n_event; i++)
+		print_event(out, frame->first_seq + i, &events->event[i]);
+	if (events->n_event != frame->count)
+		fprintf(out, "      WRONG COUNT: %zu events in it\n", events->n_event);
+	chime__events__free_unpacked(events, NULL);
+}
+
+static void print_frame(const struct decoder *decoder, const ProtobufCBinaryData *bytes)
+{
+	struct frame frame;
+	struct digest hash;
+	char hex[2 * SHORT_HASH + 1];
+	enum frame_verdict verdict = frame_parse(bytes->data, bytes->len, &frame);
+
+	if (verdict != FRAME_OK) {
+		fprintf(decoder->out, "    frame MALFORMED: %s, %zu B\n",
+			frame_verdict_name(verdict), bytes->len);
+		return;
+	}
+	frame_hash(&frame, decoder->env_id, &hash);
+	digest_hex_encode(hash.b, SHORT_HASH, hex);
+	fprintf(decoder->out, "    frame %s %" PRIu64 "..%" PRIu64 " boot %" PRIu64 "%s%s %zu B %s\n",
+		frame.origin, frame.first_seq, frame_last_seq(&frame), frame.lineage.boot,
+		frame.flags & FRAME_OPENS ? " opens" : "", frame.flags & FRAME_STUB ? " stub" : "",
+		bytes->len, hex);
+	if (!(frame.flags & FRAME_STUB))
+		print_events(decoder->out, &frame);
+}
+
+static void print_head(const struct decoder *decoder, const ProtobufCBinaryData *bytes)
+{
+	struct head head;
+	char hex[2 * SHORT_HASH + 1];
+	enum head_verdict verdict = head_parse(bytes->data, bytes->len, decoder->env_id, &head);
+
+	if (verdict != HEAD_OK) {
+		fprintf(decoder->out, "    head  MALFORMED: %s, %zu B\n",
+			head_verdict_name(verdict), bytes->len);
+		return;
+	}
+	digest_hex_encode(head.frame_hash.b, SHORT_HASH, hex);
+	fprintf(decoder->out, "    head  %s %" PRIu64 " boot %" PRIu64 " counter %" PRIu64 "%s%s%s %s\n",
+		head.origin, head.seq, head.lineage.boot, head.counter,
+		head.flags & HEAD_GOODBYE ? " goodbye" : "", head.flags & HEAD_DISK ? " disk" : "",
+		head.flags & HEAD_UNPROVEN ? " unproven" : "", hex);
+}
+
+static void print_inside(const struct decoder *decoder, const struct decoded *found)
+{
+	if (found->inside) {
+		for (size_t i = 0; i < found->inside->n_frame; i++)
+			print_frame(decoder, &found->inside->frame[i]);
+		for (size_t i = 0; i < found->inside->n_head; i++)
+			print_head(decoder, &found->inside->head[i]);
+	}
+	if (found->kind == DECODE_ANSWER && found->verdict == DECODE_OK) {
+		for (size_t i = 0; i < found->answer.member_count; i++)
+			fprintf(decoder->out, "    member %s %s\n",
+				found->answer.members[i].server, found->answer.members[i].address);
+	}
+}
+
+void decode_print_text(const struct decoder *decoder, const struct decoded *found)
+{
+	char time[64], from[PACKET_END_SIZE], to[PACKET_END_SIZE];
+	FILE *out = decoder->out;
+
+	format_time(found->wall_us, time, sizeof(time));
+	packet_end_format(&found->packet->from, from);
+	packet_end_format(&found->packet->to, to);
+	fprintf(out, "%s %s > %s %s %zu B", time, from, to, decode_kind_name(found->kind),
+		found->packet->wire_len);
+	if (found->has_key_id)
+		fprintf(out, " key %04x", found->key_id);
+	if (found->inside)
+		fprintf(out, " from %s", found->inside->sender);
+	if (found->kind == DECODE_ANSWER && found->verdict == DECODE_OK)
+		fprintf(out, " from %s %s", found->answer.self.server, found->answer.self.address);
+	if (found->verdict != DECODE_OK && found->verdict != DECODE_SEALED)
+		fprintf(out, " NOT OPENED: %s", decoded_why(found));
+	fputc('\n', out);
+	print_inside(decoder, found);
+}
