@@ -135,6 +135,48 @@ units: $(UNITS)
 unit: units
 	@sh tests/run.sh unit $(UNITS)
 
+# What chime-record makes of a packet has no library of its own.
+$(BUILD)/unit/test_packet: $(BUILD)/client/record/packet.o
+
+# ---- fuzzing: everything once more, by clang, with libFuzzer and sanitizers ----
+
+FUZZ_SECONDS ?= 3
+FUZZ_C = $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_TARGETS = $(FUZZ_C:tests/fuzz/fuzz_%.c=%)
+FUZZ_SAN = address,undefined
+FUZZ_CFLAGS = -std=c17 $(WARN) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+FUZZ_LIB_O = $(LIB_C:%.c=$(BUILD)/fuzz/%.o) $(PB_C:$(BUILD)/%.c=$(BUILD)/fuzz/%.o) \
+	$(BUILD)/fuzz/schema/migrations.o
+FUZZ_RECORD_O = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out %/main.c,$(RECORD_C)))
+
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/flags | $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	@$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP \
+		-c $< -o $@
+$(BUILD)/fuzz/%.o: $(BUILD)/%.c $(BUILD)/flags | $(PB_H)
+	@mkdir -p $(@D)
+	@$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP \
+		-c $< -o $@
+$(BUILD)/fuzz/libchime.a: $(FUZZ_LIB_O)
+	@rm -f $@ && ar rcs $@ $^
+$(BUILD)/fuzz/librecord.a: $(FUZZ_RECORD_O)
+	@rm -f $@ && ar rcs $@ $^
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/librecord.a \
+		$(BUILD)/fuzz/libchime.a
+	@$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) $^ -lpcap $(LDLIBS_ALL) -o $@
+
+fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/fuzz_%)
+fuzz:
+	@$(MAKE) --no-print-directory -j$$(nproc) fuzz-programs
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) bash tests/fuzz/run.sh $(BUILD)/fuzz \
+		$(FUZZ_TARGETS)
+
+# ---- lint ----
+
+lint:
+	@BUILD=$(BUILD) bash tests/lint/run.sh
+
 # ---- everything, from nothing ----
 
 # Each kind runs to its end even when one before it failed; the sum decides.
@@ -182,3 +224,14 @@ uninstall:
 
 clean:
 	rm -rf $(BUILD)
+
+# ---- the simulator ----
+
+SEEDS ?= 500
+SEED ?=
+
+$(BUILD)/chime-sim: $(call object,$(SIM_C)) $(BUILD)/libchime.a
+	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
+
+sim: $(BUILD)/chime-sim
+	@$(BUILD)/chime-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

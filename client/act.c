@@ -323,15 +323,54 @@ static struct effect take_effect(struct effects *effects, size_t i)
 	return e;
 }
 
-/* How to name at its owner what an effect is about: the run, when one run was typed, for its job
- * may have others. */
-static char *name_at_owner(const struct effect *e, char *const *typed, size_t typed_count)
-{
-	struct target target;
+struct names {
+	char **list;
+	size_t count;
+};
 
-	if (typed_count == 1 && target_parse(typed[0], &target, NULL) == 0 && target.run != 0)
-		return say_format("%llu@%s", (unsigned long long)target.run, e->owner);
-	return say_strdup(e->target);
+/* Takes the text over; says nothing twice. */
+static void add_name(struct names *names, char *text)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcmp(names->list[i], text) == 0) {
+			free(text);
+			return;
+		}
+	}
+	names->list = say_realloc(names->list, names->count + 1, sizeof(char *));
+	names->list[names->count++] = text;
+}
+
+/*
+ * Names at its owner what an effect is about: the job when its name was typed, else the runs that
+ * were typed, for the job may have others.
+ */
+static void add_names_at_owner(struct names *names, const struct effect *e, char *const *typed,
+			       size_t typed_count)
+{
+	struct target about, t;
+	bool by_run = false;
+
+	if (target_parse(e->target, &about, NULL) != 0)
+		return add_name(names, say_strdup(e->target));
+	for (size_t i = 0; i < typed_count; i++) {
+		if (target_parse(typed[i], &t, NULL) != 0)
+			continue;
+		bool here = t.server[0] == '\0' || glob_match(t.server, e->owner);
+		if (t.run != 0 && here)
+			by_run = true;
+		else if (t.run == 0 && here && (t.job[0] == '\0' ||
+						glob_match(t.job, about.job)))
+			return add_name(names, say_strdup(e->target));
+	}
+	if (!by_run)
+		return add_name(names, say_strdup(e->target));
+	for (size_t i = 0; i < typed_count; i++) {
+		if (target_parse(typed[i], &t, NULL) == 0 && t.run != 0 &&
+		    (t.server[0] == '\0' || glob_match(t.server, e->owner)))
+			add_name(names, say_format("%llu@%s", (unsigned long long)t.run,
+						   e->owner));
+	}
 }
 
 /* Sends on what another server owns: its name and address came with the refusal. */
@@ -340,42 +379,40 @@ static int follow_owners(struct action *a, bool dry, size_t from, const char *as
 			 struct trouble *t)
 {
 	for (int round = 0; round < REDIRECTS_MAX; round++) {
-		char **targets = NULL;
+		struct names names = { 0 };
 		struct effect first = { 0 };
-		size_t count = 0;
+		bool any = false;
 
 		for (size_t i = from; i < effects->count;) {
 			struct effect *e = &effects->list[i];
 			bool other = !e->done && e->owner != NULL && strcmp(e->owner, asked) != 0;
-			if (!other || (count > 0 && strcmp(e->owner, first.owner) != 0)) {
+			if (!other || (any && strcmp(e->owner, first.owner) != 0)) {
 				i++;
 				continue;
 			}
 			struct effect taken = take_effect(effects, i);
-			targets = say_realloc(targets, count + 1, sizeof(*targets));
-			targets[count++] = name_at_owner(&taken, typed, typed_count);
-			if (count == 1)
+			add_names_at_owner(&names, &taken, typed, typed_count);
+			if (!any)
 				first = taken;
 			else
 				effect_fini(&taken);
+			any = true;
 		}
-		if (count == 0)
+		if (!any)
 			return 0;
 		struct conn *owner = NULL;
 		int code = session_owner(a->session, first.owner, first.address,
 					 first.address_count, a->deadline_us, &owner, t);
 		if (code == 0) {
 			size_t before = effects->count;
-			code = act_at(a, owner, dry, targets, count, effects, t);
+			code = act_at(a, owner, dry, names.list, names.count, effects, t);
 			/* An owner that names yet another one is not followed in circles. */
 			for (size_t i = before; i < effects->count; i++) {
 				free(effects->list[i].owner);
 				effects->list[i].owner = NULL;
 			}
 		}
-		for (size_t i = 0; i < count; i++)
-			free(targets[i]);
-		free(targets);
+		free_texts(names.list, names.count);
 		effect_fini(&first);
 		if (code != 0)
 			return code;

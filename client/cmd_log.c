@@ -54,7 +54,8 @@ static void write_clean(const char *data, size_t len)
 static void write_output(struct writer *w, const uint8_t *data, size_t len)
 {
 	if (!w->clean) {
-		fwrite(data, 1, len, stdout);
+		if (len > 0)
+			fwrite(data, 1, len, stdout);
 		out_flush();
 		return;
 	}

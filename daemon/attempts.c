@@ -16,7 +16,6 @@
 
 #include "daemon/edge/control.h"
 #include "daemon/edge/runner.h"
-#include "daemon/jobfile.h"
 #include "daemon/log.h"
 
 #include <assert.h>
@@ -25,13 +24,6 @@
 #include <string.h>
 
 /* ---- reports ---- */
-
-static void begin_event(const struct node *node, Chime__Event *event)
-{
-	chime__event__init(event);
-	event->has_time = true;
-	event->time = node->now.wall.us;
-}
 
 static void refer(Chime__RunRef *ref, const struct run *run, uint32_t attempt)
 {
@@ -50,7 +42,7 @@ static void record_started(struct node *node, struct run *run, const struct atte
 	Chime__RunRef ref;
 	Chime__Event event;
 
-	begin_event(node, &event);
+	node_begin_event(node, &event);
 	refer(&ref, run, r->id.attempt);
 	started.ref = &ref;
 	started.has_time = started.has_pid = true;
@@ -68,7 +60,7 @@ static void record_not_started(struct node *node, struct run *run, int32_t error
 	Chime__RunRef ref;
 	Chime__Event event;
 
-	begin_event(node, &event);
+	node_begin_event(node, &event);
 	refer(&ref, run, run->attempt);
 	not.ref = &ref;
 	not.has_error = true;
@@ -84,7 +76,7 @@ static void record_alarm(struct node *node, const char *job, const char *text)
 	Chime__Alarm alarm = CHIME__ALARM__INIT;
 	Chime__Event event;
 
-	begin_event(node, &event);
+	node_begin_event(node, &event);
 	alarm.kind = "start";
 	alarm.job = (char *)job;
 	alarm.text = (char *)text;
@@ -116,7 +108,7 @@ static void record_ended(struct node *node, struct run *run, const struct attemp
 	Chime__RunRef ref;
 	Chime__Event event;
 
-	begin_event(node, &event);
+	node_begin_event(node, &event);
 	refer(&ref, run, r->id.attempt);
 	ended.ref = &ref;
 	ended.has_state = true;
@@ -172,7 +164,7 @@ static struct run *record_found(struct node *node, const struct attempt_report *
 
 	if (!name_job_valid(r->job, NULL))
 		return NULL;
-	begin_event(node, &event);
+	node_begin_event(node, &event);
 	c.job = (char *)r->job;
 	c.cycle = (char *)r->cycle;
 	c.slot = r->slot[0] ? (char *)r->slot : NULL;
@@ -287,219 +279,10 @@ void attempts_scanned(struct node *node)
 	node_decide(node);
 }
 
-/* ---- definitions ---- */
-
-static void record_defined(struct node *node, const struct job_def *def, const char *actor)
-{
-	Chime__JobDefined d = CHIME__JOB_DEFINED__INIT;
-	Chime__Event event;
-
-	begin_event(node, &event);
-	event.actor = (char *)actor;
-	d.job = def->name;
-	d.server_text = def->server;
-	d.about = def->about;
-	d.has_schedule_kind = true;
-	d.schedule_kind = (Chime__ScheduleKind)def->schedule_kind;
-	d.schedule = def->schedule_text;
-	d.timezone = def->timezone;
-	if (def->schedule_kind == SCHEDULE_AT) {
-		d.dst_gap = (char *)dst_gap_name(def->dst_gap);
-		d.dst_overlap = (char *)dst_overlap_name(def->dst_overlap);
-	}
-	d.cycle = def->cycle == CYCLE_DEFAULT ? NULL : (char *)cycle_kind_name(def->cycle);
-	d.after = def->after;
-	d.has_overlap = d.has_overlap_n = d.has_enabled = d.has_max_time_us = d.has_hash = true;
-	d.overlap = (Chime__OverlapKind)def->overlap;
-	d.overlap_n = def->overlap_n;
-	d.enabled = def->enabled;
-	d.max_time_us = def->max_time_us;
-	d.hash = (ProtobufCBinaryData){ sizeof(def->hash), (uint8_t *)def->hash };
-	event.body_case = CHIME__EVENT__BODY_JOB_DEFINED;
-	event.job_defined = &d;
-	node_record(node, &event);
-}
-
-static void record_removed(struct node *node, const struct job *job, const char *actor)
-{
-	Chime__JobRemoved r = CHIME__JOB_REMOVED__INIT;
-	Chime__Event event;
-
-	begin_event(node, &event);
-	event.actor = (char *)actor;
-	r.job = (char *)job->name;
-	event.body_case = CHIME__EVENT__BODY_JOB_REMOVED;
-	event.job_removed = &r;
-	node_record(node, &event);
-}
-
-static void forget_texts(struct node *node)
-{
-	while (node->job_texts) {
-		struct job_text *t = node->job_texts;
-
-		node->job_texts = t->next;
-		free(t->name);
-		free(t->text);
-		free(t);
-	}
-}
-
-static void keep_texts(struct node *node, const struct jobset *set)
-{
-	forget_texts(node);
-	for (size_t i = 0; i < set->count; i++) {
-		struct job_text *t = calloc(1, sizeof(*t));
-
-		assert(t);
-		t->name = strdup(set->jobs[i].name);
-		t->text = jobfile_canonical(&set->jobs[i]);
-		t->next = node->job_texts;
-		node->job_texts = t;
-	}
-}
-
-char *attempts_job_text(struct node *node, const char *job)
-{
-	for (struct job_text *t = node->job_texts; t; t = t->next)
-		if (strcmp(t->name, job) == 0)
-			return t->text;
-	return NULL;
-}
-
 void attempts_fini(struct node *node)
 {
-	forget_texts(node);
 	free(node->found);
 	free(node->acks);
-	inbox_item_free(node->jobs_later);
-}
-
-static const struct job_def *find_def(const struct jobset *set, const char *name)
-{
-	for (size_t i = 0; i < set->count; i++)
-		if (strcmp(set->jobs[i].name, name) == 0)
-			return &set->jobs[i];
-	return NULL;
-}
-
-/* Consumers that are true already in a cycle that is open: loading starts nothing, but says so. */
-static void find_already_true(struct node *node, const struct job *job, Chime__ReloadReply *reply)
-{
-	const struct event_ref *proofs[CONDITION_ATOMS_MAX];
-	bool values[CONDITION_ATOMS_MAX];
-	char cycle[NAME_LABEL_SIZE];
-
-	if (!job->has_condition || job->schedule.kind != SCHEDULE_NONE)
-		return;
-	engine_current_cycle(job, node->now, cycle);
-	if (engine_atoms(&node->model, job, cycle, values, proofs))
-		reply->already_true[reply->n_already_true++] =
-			arena_print(&node->arena, "%s", job->key);
-}
-
-static void reply_reload(struct node *node, Chime__ReloadReply *body)
-{
-	while (node->reload_waiters) {
-		struct reload_waiter *w = node->reload_waiters;
-		Chime__Reply reply = CHIME__REPLY__INIT;
-
-		node->reload_waiters = w->next;
-		reply.has_id = reply.has_done = reply.done = true;
-		reply.id = w->id;
-		reply.body_case = CHIME__REPLY__BODY_RELOAD;
-		reply.reload = body;
-		node_reply(node, w->conn, &reply);
-		free(w);
-	}
-}
-
-static void apply_set(struct node *node, const struct jobset *set, Chime__ReloadReply *reply)
-{
-	const char *actor = node->reload_waiters ? node->reload_waiters->actor : NULL;
-	struct job *job, *next;
-
-	HASH_ITER(hh, node->model.jobs, job, next)
-		if (job->own && job->defined && !find_def(set, job->name)) {
-			reply->removed[reply->n_removed++] =
-				arena_copy_text(&node->arena, job->name);
-			record_removed(node, job, actor);
-		}
-	for (size_t i = 0; i < set->count; i++) {
-		const struct job_def *def = &set->jobs[i];
-
-		job = model_find_job(&node->model, def->name, node->setup.server);
-		if (job && job->defined &&
-		    memcmp(job->hash, def->hash, sizeof(job->hash)) == 0) {
-			reply->same++;
-			continue;
-		}
-		if (job && job->defined)
-			reply->changed[reply->n_changed++] =
-				arena_copy_text(&node->arena, def->name);
-		else
-			reply->added[reply->n_added++] = arena_copy_text(&node->arena, def->name);
-		record_defined(node, def, actor);
-		job = model_find_job(&node->model, def->name, node->setup.server);
-		if (job)
-			find_already_true(node, job, reply);
-	}
-}
-
-void attempts_jobs(struct node *node, const struct inbox_item *item)
-{
-	Chime__ReloadReply reply = CHIME__RELOAD_REPLY__INIT;
-	struct jobfile_options options = { .server = node->setup.server };
-	struct jobset set = { 0 };
-	struct diags diags = { 0 };
-	size_t own_jobs = 0;
-
-	if (node->state == NODE_PROBATION) {
-		/* The launcher sends its set once; it waits until there is a lineage to say it in. */
-		inbox_item_free(node->jobs_later);
-		node->jobs_later = inbox_item_new(INBOX_JOBS, item->data, item->len);
-		node->jobs_later->number = item->number;
-		return;
-	}
-	if (jobset_parse((const char *)item->data, item->len, "registry", &options, &set,
-			 &diags) < 0 || diags.errors) {
-		log_error("jobs.unreadable", "errors=%zu first=%s", diags.errors,
-			  log_quote(diags.count ? diags.list[0].text : "?"));
-		goto out;
-	}
-	for (struct job *job = node->model.jobs; job; job = job->hh.next)
-		own_jobs += job->own;
-	reply.added = arena_take(&node->arena, (set.count + 1) * sizeof(char *));
-	reply.changed = arena_take(&node->arena, (set.count + 1) * sizeof(char *));
-	reply.already_true = arena_take(&node->arena, (set.count + 1) * sizeof(char *));
-	reply.removed = arena_take(&node->arena, (own_jobs + 1) * sizeof(char *));
-	reply.has_accepted = reply.accepted = reply.has_same = true;
-	apply_set(node, &set, &reply);
-	keep_texts(node, &set);
-	log_info("jobs.loaded", "added=%zu changed=%zu removed=%zu same=%u", reply.n_added,
-		 reply.n_changed, reply.n_removed, reply.same);
-	node->jobs_loaded = true;
-	node->commit_generation = item->number;
-	node->generation = item->number;
-	reply_reload(node, &reply);
-out:
-	jobset_fini(&set);
-	diags_fini(&diags);
-}
-
-void attempts_refused(struct node *node, const struct inbox_item *item)
-{
-	Chime__ReloadReply reply = CHIME__RELOAD_REPLY__INIT;
-
-	log_error("jobs.refused", "errors=%llu consequence=\"the definitions before stay\"",
-		  (unsigned long long)item->number);
-	reply.has_accepted = true;
-	reply.errors = (char *)item->data;
-	reply.has_error_count = true;
-	reply.error_count = (uint32_t)item->number;
-	/* A first start with broken files still is a start: with no jobs. */
-	node->jobs_loaded = true;
-	reply_reload(node, &reply);
 }
 
 /* ---- act ---- */

@@ -81,6 +81,15 @@ int leaf_find_base(char *out, size_t size)
 	return 0;
 }
 
+void leaf_forget(const char *base, const char *name)
+{
+	char path[1024];
+
+	if (base[0] && (size_t)snprintf(path, sizeof(path), "%s/chime-%s", base, name) <
+		       sizeof(path))
+		rmdir(path);
+}
+
 int leaf_open(const char *base, const char *name, char *path, size_t size)
 {
 	int fd, error;

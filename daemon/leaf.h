@@ -15,6 +15,9 @@
 /* The folder leaves may be made in, or -ENOENT with "" in out. */
 int leaf_find_base(char *out, size_t size);
 
+/* Removes base/chime-NAME, if it is there and empty. */
+void leaf_forget(const char *base, const char *name);
+
 /* Makes base/chime-NAME and opens it. Descriptor for CLONE_INTO_CGROUP, `path` is filled; -errno. */
 int leaf_open(const char *base, const char *name, char *path, size_t size);
 

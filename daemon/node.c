@@ -71,6 +71,13 @@ void node_set_zone(struct node *node, struct job *job)
 	model_plan(&node->model, job);
 }
 
+void node_begin_event(const struct node *node, Chime__Event *event)
+{
+	chime__event__init(event);
+	event->has_time = true;
+	event->time = node->now.wall.us;
+}
+
 void node_reply(struct node *node, uint64_t conn, const Chime__Reply *reply)
 {
 	size_t len = chime__reply__get_packed_size(reply);
@@ -220,10 +227,10 @@ static void hear_item(struct node *node, struct inbox_item *item)
 		attempts_scanned(node);
 		break;
 	case INBOX_JOBS:
-		attempts_jobs(node, item);
+		definitions_load(node, item);
 		break;
 	case INBOX_JOBS_REFUSED:
-		attempts_refused(node, item);
+		definitions_refused(node, item);
 		break;
 	case INBOX_OUTPUT:
 		attempts_output(node, item);
@@ -291,11 +298,10 @@ static void prune(struct node *node)
 
 static void say_goodbye(struct node *node)
 {
-	Chime__Event event = CHIME__EVENT__INIT;
 	Chime__ServerDown down = CHIME__SERVER_DOWN__INIT;
+	Chime__Event event;
 
-	event.has_time = true;
-	event.time = node->now.wall.us;
+	node_begin_event(node, &event);
 	event.body_case = CHIME__EVENT__BODY_SERVER_DOWN;
 	down.why = "stopped";
 	event.server_down = &down;
@@ -579,4 +585,5 @@ void node_fini(struct node *node)
 	peers_fini(&node->peers);
 	arena_fini(&node->arena);
 	attempts_fini(node);
+	definitions_fini(node);
 }

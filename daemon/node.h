@@ -10,6 +10,7 @@
  * Files of the node, by step
  *	node.c     the turn, the door, opening and closing
  *	hear.c     datagrams, pull answers -> chains -> the door
+ *	definitions.c  an accepted set of job files -> job events
  *	attempts.c what launcher and shepherds report -> events; orders to them (act)
  *	start.c    boot number, probation, opening a lineage, unproven (bus.md 8)
  *	repair.c   whom to ask for what is missing; who is alive
@@ -236,6 +237,9 @@ void node_accept(struct node *node, const struct event *event, const void *bytes
 /* Decides what the events so far ask for. */
 void node_decide(struct node *node);
 
+/* An empty event of this turn's time. */
+void node_begin_event(const struct node *node, Chime__Event *event);
+
 /* Queues a reply for after the commit. */
 void node_reply(struct node *node, uint64_t conn, const Chime__Reply *reply);
 
@@ -277,13 +281,16 @@ int64_t beat_us(const struct node *node);
 /* attempts.c */
 void attempts_report(struct node *node, const struct attempt_report *report);
 void attempts_scanned(struct node *node);
-void attempts_jobs(struct node *node, const struct inbox_item *item);
-void attempts_refused(struct node *node, const struct inbox_item *item);
 void attempts_act(struct node *node);
 void attempts_fini(struct node *node);
-/* Canonical text of an own job from the newest accepted set, borrowed for this turn; or NULL. */
-char *attempts_job_text(struct node *node, const char *job);
 void attempts_output(struct node *node, struct inbox_item *item);
+
+/* definitions.c */
+void definitions_load(struct node *node, const struct inbox_item *item);
+void definitions_refused(struct node *node, const struct inbox_item *item);
+/* Canonical text of an own job from the newest accepted set, borrowed for this turn; or NULL. */
+char *definitions_text(struct node *node, const char *job);
+void definitions_fini(struct node *node);
 
 /* speak.c */
 void speak_close_frames(struct node *node);	/* part of commit */

@@ -81,7 +81,7 @@ static uint64_t highest_seq(const struct node *node)
 
 static void record_up(struct node *node, const struct chain_lineage *parent)
 {
-	Chime__Event event = CHIME__EVENT__INIT;
+	Chime__Event event;
 	Chime__ServerUp up = CHIME__SERVER_UP__INIT;
 	Chime__Lineage lineage = CHIME__LINEAGE__INIT;
 	char *address = (char *)node->setup.address, tzdata[TZDATA_VERSION_SIZE];
@@ -110,8 +110,7 @@ static void record_up(struct node *node, const struct chain_lineage *parent)
 	up.timezone = (char *)node->setup.timezone;
 	up.has_unproven = true;
 	up.unproven = node->unproven;
-	event.has_time = true;
-	event.time = node->now.wall.us;
+	node_begin_event(node, &event);
 	event.body_case = CHIME__EVENT__BODY_SERVER_UP;
 	event.server_up = &up;
 	node_record(node, &event);
@@ -190,7 +189,7 @@ static void open_lineage(struct node *node)
 	start_hello(node);
 	hear_drain_all(node);
 	if (node->jobs_later) {
-		attempts_jobs(node, node->jobs_later);
+		definitions_load(node, node->jobs_later);
 		inbox_item_free(node->jobs_later);
 		node->jobs_later = NULL;
 	}
@@ -253,15 +252,14 @@ void start_hear_vector(struct node *node, struct peer *from, const Chime__Vector
 
 void start_prove(struct node *node, const char *why)
 {
-	Chime__Event event = CHIME__EVENT__INIT;
+	Chime__Event event;
 	Chime__ServerProven proven = CHIME__SERVER_PROVEN__INIT;
 
 	if (!node->unproven)
 		return;
 	node->unproven = false;
 	node->unproven_why[0] = 0;
-	event.has_time = true;
-	event.time = node->now.wall.us;
+	node_begin_event(node, &event);
 	event.body_case = CHIME__EVENT__BODY_SERVER_PROVEN;
 	proven.why = (char *)why;
 	event.server_proven = &proven;

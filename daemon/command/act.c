@@ -65,9 +65,7 @@ static bool refuse_foreign(struct command_call *call, Chime__Effect *effect,
 
 static void begin_event(const struct command_call *call, Chime__Event *event)
 {
-	chime__event__init(event);
-	event->has_time = true;
-	event->time = call->node->now.wall.us;
+	node_begin_event(call->node, event);
 	event->actor = (char *)call->who;
 	event->reason = call->request->reason;
 	event->has_key = call->request->has_key;
@@ -339,8 +337,24 @@ static void record_cancelled(struct command_call *call, struct run *run)
 	node_record(call->node, &event);
 }
 
-static void kill_job(struct command_call *call, Chime__ActionReply *reply, struct job *job,
-		     uint64_t number)
+/* A run is meant by its number, or with all others by its job's name. */
+static bool run_is_meant(const Chime__KillRequest *request, const struct run *run)
+{
+	const struct job *job = run->job;
+
+	for (size_t i = 0; i < request->n_target; i++) {
+		struct target t;
+
+		if (target_parse(request->target[i], &t, NULL) < 0 ||
+		    (t.server[0] && !glob_match(t.server, job->server)))
+			continue;
+		if (t.run ? t.run == run->id.seq : !t.job[0] || glob_match(t.job, job->name))
+			return true;
+	}
+	return false;
+}
+
+static void kill_job(struct command_call *call, Chime__ActionReply *reply, struct job *job)
 {
 	struct arena *arena = &call->node->arena;
 	Chime__Effect *effect = add_effect(call, reply, job);
@@ -351,7 +365,7 @@ static void kill_job(struct command_call *call, Chime__ActionReply *reply, struc
 		return;
 	for (run = job->live; run; run = next) {
 		next = run->next_live;
-		if (number && run->id.seq != number)
+		if (!run_is_meant(call->request->kill, run))
 			continue;
 		effect->has_run = true;
 		effect->run = run->id.seq;
@@ -387,14 +401,8 @@ void command_kill(struct command_call *call)
 		return;
 	}
 	reply = begin_action(call, count);
-	for (size_t i = 0; i < count; i++) {
-		struct target t;
-		uint64_t number = 0;
-
-		if (request->n_target == 1 && target_parse(request->target[0], &t, NULL) == 0)
-			number = t.run;
-		kill_job(call, reply, jobs[i], number);
-	}
+	for (size_t i = 0; i < count; i++)
+		kill_job(call, reply, jobs[i]);
 }
 
 /* ---- hold and release ---- */

@@ -215,7 +215,7 @@ bool command_heard(const struct node *node, const char *server)
 static void record_refused(struct command_call *call, const char *why)
 {
 	struct node *node = call->node;
-	Chime__Event event = CHIME__EVENT__INIT;
+	Chime__Event event;
 	Chime__CommandRefused refused = CHIME__COMMAND_REFUSED__INIT;
 
 	if (node->state != NODE_OPEN)
@@ -225,8 +225,7 @@ static void record_refused(struct command_call *call, const char *why)
 		return;
 	}
 	node->refused_at_us = node->now.boot.us;
-	event.has_time = true;
-	event.time = node->now.wall.us;
+	node_begin_event(node, &event);
 	event.actor = (char *)call->who;
 	event.body_case = CHIME__EVENT__BODY_COMMAND_REFUSED;
 	event.command_refused = &refused;

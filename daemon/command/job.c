@@ -592,7 +592,7 @@ void command_show(struct command_call *call)
 	schedule_describe(&job->schedule, words, sizeof(words));
 	reply->schedule = arena_copy_text(&node->arena, words);
 	if (job->own)
-		reply->text = attempts_job_text(node, job->name);
+		reply->text = definitions_text(node, job->name);
 	reply->consumer = arena_take(&node->arena, (job->consumer_count + 1) * sizeof(char *));
 	for (size_t i = 0; i < job->consumer_count; i++)
 		if (job->consumers[i]->defined)

@@ -1,5 +1,6 @@
 #include "daemon/launcher/launcher.h"
 
+#include "daemon/leaf.h"
 #include "daemon/log.h"
 
 #include <dirent.h>
@@ -117,6 +118,7 @@ static int scan_directory(struct launcher *launcher, const char *name)
 		return talk_state(launcher, &report);
 	case EXAMINED_UNFORKED:
 		spooldir_remove(launcher->spool, name);
+		leaf_forget(launcher->cgroup, name);
 		return known ? talk_state(launcher, &report) : 0;
 	case EXAMINED_HELD:
 	case EXAMINED_LOST:

@@ -130,14 +130,14 @@ static int reload(struct launcher *launcher)
 	assert(err);
 	r = registry_reload(&launcher->registry, &launcher->conf, err, &errors);
 	fclose(err);
+	/* What was wrong with the files is also told where no command asked for the reload. */
+	if (len)
+		fputs(text, stderr);
 	if (r) {
 		log_warn("jobs.refused", "errors=%zu", errors);
 		message.count = (uint32_t)errors;
 		r = send_text(launcher, &message, text, len);
 	} else {
-		/* Warnings of an accepted set have no way to the node: they go to the log. */
-		if (len)
-			fputs(text, stderr);
 		log_info("jobs.accepted", "jobs=%zu generation=%" PRIu64,
 			 launcher->registry.newest->set.count, launcher->registry.newest->number);
 		r = send_set(launcher);

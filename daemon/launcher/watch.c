@@ -138,8 +138,10 @@ static int tell_end(struct launcher *launcher, struct run *run, struct attempt_r
 		log_error("run.lost", "run=%" PRIu64 " attempt=%" PRIu32 " job=%s reason=%s",
 			  report->id.seq, report->id.attempt, report->job,
 			  log_quote(report->detail));
-	if (report->state == ATTEMPT_NOT_STARTED)
+	if (report->state == ATTEMPT_NOT_STARTED) {
 		spooldir_remove(launcher->spool, run->name);
+		leaf_forget(launcher->cgroup, run->name);
+	}
 	drop_conn(launcher, run);
 	return r;
 }

@@ -2,6 +2,7 @@
 # chain.bats - three servers, one chain of jobs, and what people do to it.
 # bats file_tags=e2e
 
+bats_require_minimum_version 1.5.0
 load lib.bash
 
 setup_file() {

@@ -2,6 +2,7 @@
 # force.bats - force-start from a shell, on another server's job, and the exit codes.
 # bats file_tags=e2e
 
+bats_require_minimum_version 1.5.0
 load lib.bash
 
 setup_file() {

@@ -227,7 +227,7 @@ json() {
 # runs SERVER JOB [STATE] - how many runs of JOB (name@server) that server lists
 runs() {
 	json "$1" runs "$2" --limit 10000 \
-		"[.runs[] | select(${3:+.state == \"$3\"}${3:-true})] | length" 2>/dev/null ||
+		"[.runs[] | select(\"${3:-}\" == \"\" or .state == \"${3:-}\")] | length" 2>/dev/null ||
 		echo 0
 }
 has_runs() { (($(runs "$1" "$2" "${4:-}") >= $3)); }
@@ -330,14 +330,15 @@ env_make_net() {
 
 # net_drop SERVER PERCENT - of the bus datagrams that reach it; 0 ends it
 net_drop() {
-	local ns
+	local ns match="numgen random mod 100 < $2"
 	ns=$(<"$T/$1/netns")
+	(($2 < 100)) || match=""
 	ip netns exec "$ns" nft delete table inet chime_drop 2>/dev/null || true
 	(($2 == 0)) || ip netns exec "$ns" nft -f - <<-END
 	table inet chime_drop {
 		chain in {
 			type filter hook input priority 0;
-			udp dport $BUS_PORT numgen random mod 100 < $2 counter drop
+			udp dport $BUS_PORT $match counter drop
 		}
 	}
 	END

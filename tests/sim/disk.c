@@ -26,3 +26,11 @@ struct journal *disk_copy(struct journal *journal)
 	sqlite3_backup_finish(backup);
 	return copy;
 }
+
+void disk_crash(struct journal *journal)
+{
+	journal_rollback(journal);
+	/* After a failed commit the journal takes its transaction for over; the process ends then. */
+	if (!sqlite3_get_autocommit(journal->db))
+		sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL);
+}

@@ -75,7 +75,7 @@ static void tell_peer(struct world *world, const struct dialog *dialog)
 	if (world->warm[dialog->from][dialog->to])
 		return;
 	world->warm[dialog->from][dialog->to] = true;
-	der = identity_der(sim_cast->identities[dialog->to], &len);
+	der = identity_der(sim_cast.identities[dialog->to], &len);
 	item = inbox_item_new(INBOX_PEER, der, len);
 	snprintf(item->text, sizeof(item->text), "%s", world->nodes[dialog->to].name);
 	world_put(&world->nodes[dialog->from], dialog->from_incarnation, 0, item);

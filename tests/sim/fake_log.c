@@ -25,7 +25,7 @@ void log_open(const char *program)
 		if (!is_loud())					\
 			return;					\
 		va_start(args, fmt);				\
-		printf("\t%s %s ", level, event);		\
+		printf("\t%s: %s %s ", sim_turn_of, level, event);		\
 		vprintf(fmt, args);				\
 		putchar('\n');					\
 		va_end(args);					\

@@ -153,7 +153,6 @@ static void order_happens(struct world *world, struct sim_event *event)
 	/* The launcher dies with its node, perhaps before it has read the order. */
 	if (event->incarnation == node->incarnation && node->up)
 		start(node, order);
-	free(order);
 }
 
 void runner_start(struct runner *runner, const struct run_order *said)
@@ -189,6 +188,7 @@ void runner_start(struct runner *runner, const struct run_order *said)
 	event->node = node->index;
 	event->incarnation = node->incarnation;
 	event->ptr = order;
+	event->owns_ptr = true;
 }
 
 void runner_kill(struct runner *runner, const struct attempt_id *id)

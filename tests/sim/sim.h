@@ -123,7 +123,8 @@ struct sim_event {
 	uint64_t incarnation;		/* of `node`; 0 = whatever it is then */
 	uint64_t number;
 	struct inbox_item *item;	/* owned */
-	void *ptr;			/* owned by who made the event */
+	void *ptr;
+	bool owns_ptr;			/* free(ptr) with the event */
 };
 
 /* A request on its way between two servers; freed by its deadline. */
@@ -140,6 +141,7 @@ struct dialog {
 
 struct start_key;			/* watch.c */
 struct command;				/* faults.c */
+struct run_order;
 
 struct net {
 	uint32_t loss, duplicate, reorder, corrupt;	/* of 1000 */
@@ -176,8 +178,10 @@ struct cast {
 	struct buskey key;
 	struct keyring ring;
 };
-extern const struct cast *const sim_cast;
+extern struct cast sim_cast;
 extern const char *const sim_server_names[SIM_NODES];
+/* Whose turn it is, for the log. */
+extern const char *sim_turn_of;
 
 /* ---- world.c ---- */
 void world_init(struct world *world, uint64_t seed, bool verbose);
@@ -209,6 +213,7 @@ void spool_fini(struct sim_node *node);
 
 /* ---- disk.c ---- */
 struct journal *disk_copy(struct journal *journal);
+void disk_crash(struct journal *journal);	/* what was not committed is gone */
 
 /* ---- jobs.c ---- */
 void jobs_make(struct world *world);

@@ -1,6 +1,7 @@
 #include "tests/sim/sim.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,8 @@ static struct sim_event *take_event(struct world *world)
 static void free_event(struct sim_event *event)
 {
 	inbox_item_free(event->item);
+	if (event->owns_ptr)
+		free(event->ptr);
 	free(event);
 }
 
@@ -182,8 +185,8 @@ static struct node_setup make_setup(struct sim_node *node)
 		.environment = "sim", .server = node->name, .timezone = "UTC",
 		.boot_number = &node->boot_number,
 		.seeds = seeds, .seed_count = node->world->with_seeds ? SIM_NODES : 0,
-		.identity = sim_cast->identities[node->index],
-		.keys = &sim_cast->ring, .key = &sim_cast->key,
+		.identity = sim_cast.identities[node->index],
+		.keys = &sim_cast.ring, .key = &sim_cast.key,
 		.history_us = 30 * 86400 * INT64_C(1000000), .history_bytes = 1 << 30,
 		.seed = world_random(node->world, UINT64_MAX),
 		.journal = node->journal, .bus = &node->bus, .control = &node->control,
@@ -237,7 +240,7 @@ static void go_down(struct sim_node *node, int64_t outage_us)
 {
 	node->up = node->crash_armed = false;
 	node->wake_us = INT64_MAX;
-	journal_rollback(node->journal);
+	disk_crash(node->journal);
 	node_fini(&node->node);
 	links_drop(node);
 	world_plan(node->world, outage_us, start_happens)->node = node->index;
@@ -327,6 +330,7 @@ static void turn(struct sim_node *node)
 	bool crash = crashes_now(node), more;
 
 	count_turn(node);
+	sim_turn_of = node->name;
 	more = node_turn(&node->node, world_now(node), crash ? node->crash_step : NODE_STEP_SPEAK);
 	watch_turn(node);
 	if (crash) {
@@ -435,7 +439,7 @@ void world_fini(struct world *world)
 
 		if (node->up) {
 			node->up = false;
-			journal_rollback(node->journal);
+			disk_crash(node->journal);
 			node_fini(&node->node);
 		}
 		spool_fini(node);
