@@ -124,9 +124,13 @@ $(BUILD)/chime-record: $(call object,$(RECORD_C)) $(BUILD)/libchime.a
 
 # ---- tests ----
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libclient.a $(BUILD)/libchime.a
-	@mkdir -p $(@D)
-	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS_ALL) -o $@
+link_unit = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS_ALL) -o $@
+
+$(BUILD)/unit/test_client_%: $(BUILD)/tests/unit/test_client_%.o $(BUILD)/libclient.a \
+		$(BUILD)/libchime.a
+	$(link_unit)
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchime.a
+	$(link_unit)
 
 packages:
 	@sh packages.sh
@@ -137,6 +141,8 @@ unit: units
 
 # What chime-record makes of a packet has no library of its own.
 $(BUILD)/unit/test_packet: $(BUILD)/client/record/packet.o
+# Nor what the shepherd writes.
+$(BUILD)/unit/test_output: $(BUILD)/daemon/shepherd/capture.o
 
 # ---- fuzzing: everything once more, by clang, with libFuzzer and sanitizers ----
 

@@ -9,10 +9,16 @@
 
 typedef int command_fn(struct session *s);
 
+/* cmd_status.c */
+command_fn cmd_status;
 /* cmd_job.c */
-command_fn cmd_status, cmd_ls, cmd_show, cmd_why, cmd_next;
+command_fn cmd_ls, cmd_show, cmd_why;
+/* cmd_next.c */
+command_fn cmd_next;
 /* cmd_run.c */
-command_fn cmd_runs, cmd_log, cmd_events;
+command_fn cmd_runs, cmd_events;
+/* cmd_log.c */
+command_fn cmd_log;
 /* cmd_act.c */
 command_fn cmd_start, cmd_kill, cmd_hold, cmd_release;
 /* cmd_server.c */

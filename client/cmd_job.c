@@ -1,105 +1,13 @@
 /*
- * cmd_job.c - looking at jobs: status, ls, show, why, next.
+ * cmd_job.c - looking at jobs: ls, show, why.
  */
 #include "client/cmd.h"
 
+#include "client/jobtable.h"
 #include "client/json.h"
-#include "proto/names.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const state_words[] = {
-	"FAILED", "KILLED", "TIMEOUT", "LOST", "UNKNOWN", "RETRY", "RUNNING", "STARTING", "QUEUED",
-	"HELD", "WAITING", "ICED", "MISSED", "EXPIRED", "SKIPPED", "CANCELLED", "SUCCESS", "IDLE",
-};
-
-enum { STATE_WORDS = sizeof(state_words) / sizeof(state_words[0]) };
-
-/* Trouble first; an unknown word last. */
-static int state_rank(const char *state)
-{
-	for (int i = 0; state != NULL && i < STATE_WORDS; i++) {
-		if (strcmp(state_words[i], state) == 0)
-			return i;
-	}
-	return STATE_WORDS;
-}
-
-/* "job@server" into a buffer. */
-static const char *job_name(const char *job, const char *server, char buf[200])
-{
-	snprintf(buf, 200, "%s@%s", job != NULL ? job : "?", server != NULL ? server : "?");
-	return buf;
-}
-
-/* A stale view is shown in lower case: what is known is old. */
-static void add_state(struct table *table, const Chime__JobRow *row)
-{
-	char word[32];
-
-	snprintf(word, sizeof(word), "%s", row->state != NULL ? row->state : "UNKNOWN");
-	if (row->stale && strcmp(word, "UNKNOWN") != 0) {
-		for (char *p = word; *p != '\0'; p++)
-			*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-	}
-	table_add(table, word);
-}
-
-static void add_note(struct table *table, const Chime__JobRow *row)
-{
-	char note[OUT_CELL_SIZE];
-
-	if (row->note != NULL && row->note[0] != '\0')
-		snprintf(note, sizeof(note), "%s", row->note);
-	else if (row->held)
-		snprintf(note, sizeof(note), "held%s%s", row->held_by != NULL ? " by " : "",
-			 row->held_by != NULL ? row->held_by : "");
-	else if (row->n_blocked_by > 0)
-		snprintf(note, sizeof(note), "needs %s", row->blocked_by[0]);
-	else
-		note[0] = '\0';
-	table_add(table, note);
-}
-
-static const struct column job_columns[] = {
-	{ "STATE", COLUMN_STATE }, { "JOB", COLUMN_SHRINK }, { "SINCE", 0 },
-	{ "TOOK", COLUMN_RIGHT }, { "NEXT", 0 }, { "RUN", COLUMN_WIDE }, { "EXIT", COLUMN_WIDE },
-	{ "NOTE", COLUMN_CUT },
-};
-
-static void add_job(const struct out *out, struct table *table, const Chime__JobRow *row)
-{
-	char name[200], text[OUT_TIME_SIZE];
-
-	add_state(table, row);
-	table_add(table, job_name(row->job, row->server, name));
-	out_time(out, row->has_since ? row->since : 0, text);
-	table_add(table, text);
-	out_span(out, row->has_took_us ? row->took_us : -1, text);
-	table_add(table, text);
-	out_time(out, row->has_next ? row->next * 1000000 : 0, text);
-	table_add(table, text);
-	if (row->has_run)
-		table_add_format(table, "%llu", (unsigned long long)row->run);
-	else
-		table_add(table, NULL);
-	if (row->has_exit_code)
-		table_add_format(table, "%d", row->exit_code);
-	else
-		table_add(table, NULL);
-	add_note(table, row);
-}
-
-static void print_jobs(const struct out *out, Chime__JobRow **rows, size_t count)
-{
-	struct table *table = table_new(out, job_columns,
-					sizeof(job_columns) / sizeof(job_columns[0]));
-
-	for (size_t i = 0; i < count; i++)
-		add_job(out, table, rows[i]);
-	table_print(table, stdout);
-}
 
 static int compare_text(const char *a, const char *b)
 {
@@ -116,7 +24,7 @@ static int by_name(const void *a, const void *b)
 static int by_state(const void *a, const void *b)
 {
 	const Chime__JobRow *x = *(Chime__JobRow *const *)a, *y = *(Chime__JobRow *const *)b;
-	int order = state_rank(x->state) - state_rank(y->state);
+	int order = job_state_rank(x->state) - job_state_rank(y->state);
 	return order != 0 ? order : by_name(a, b);
 }
 
@@ -206,7 +114,7 @@ static int print_jobs_reply(struct session *s, Chime__JobsReply *jobs, size_t ty
 	if (count == 0 && typed == 0 && !args_given(&s->args, OPT_TROUBLE))
 		say_note("no server that is heard has a job");
 	else
-		print_jobs(&s->out, jobs->job, count);
+		job_table_print(&s->out, jobs->job, count);
 	note_silent(s, jobs->silent, jobs->n_silent);
 	if (s->out.tty && s->out.format <= OUT_WIDE) {
 		out_now(&s->out, now);
@@ -236,156 +144,6 @@ int cmd_ls(struct session *s)
 			: session_odd_reply(s);
 	conn_reply_free(reply);
 	targets_free(jobs.target, jobs.n_target);
-	return code;
-}
-
-static uint64_t count_of(Chime__Counter *const *list, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (list[i]->name != NULL && strcmp(list[i]->name, name) == 0)
-			return list[i]->value;
-	}
-	return 0;
-}
-
-static json_t *counters_json(Chime__Counter *const *list, size_t n)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < n; i++) {
-		if (list[i]->name != NULL)
-			json_object_set_new(o, list[i]->name, json_integer((json_int_t)
-								      list[i]->value));
-	}
-	return o;
-}
-
-static int print_status_json(struct session *s, const Chime__StatusReply *status)
-{
-	json_t *o = json_document("chime.status/1", s->out.now_us, status->environment,
-				  status->server);
-	json_t *counts = json_object(), *worst = json_array();
-
-	for (int i = 0; i < STATE_WORDS; i++)
-		json_object_set_new(counts, state_words[i], json_integer((json_int_t)
-				    count_of(status->count, status->n_count, state_words[i])));
-	for (size_t i = 0; i < status->n_worst; i++)
-		json_array_append_new(worst, json_job(status->worst[i]));
-	json_object_set_new(o, "complete", json_boolean(status->n_silent == 0));
-	json_object_set_new(o, "silent", json_silent(status->silent, status->n_silent));
-	json_object_set_new(o, "counts", counts);
-	json_object_set_new(o, "worst", worst);
-	json_object_set_new(o, "alarms", json_texts(status->alarm, status->n_alarm));
-	json_object_set_new(o, "bus", counters_json(status->counter, status->n_counter));
-	return json_print(o);
-}
-
-static void print_counts(struct session *s, const Chime__StatusReply *status)
-{
-	char now[OUT_TIME_SIZE];
-	const char *separator = ": ";
-
-	out_text(stdout, status->environment);
-	fputs(" via ", stdout);
-	out_text(stdout, status->server);
-	for (int i = 0; i < STATE_WORDS; i++) {
-		uint64_t n = count_of(status->count, status->n_count, state_words[i]);
-		if (n == 0)
-			continue;
-		printf("%s%s%llu %s%s", separator, out_state_color(&s->out, state_words[i]),
-		       (unsigned long long)n, state_words[i],
-		       out_state_color(&s->out, state_words[i])[0] != '\0'
-		       ? out_color_end(&s->out) : "");
-		separator = ", ";
-	}
-	if (separator[0] == ':')
-		fputs(": no jobs", stdout);
-	out_now(&s->out, now);
-	printf("      %s\n", now);
-}
-
-static void print_status(struct session *s, Chime__StatusReply *status)
-{
-	char heard[OUT_TIME_SIZE];
-
-	print_counts(s, status);
-	for (size_t i = 0; i < status->n_silent; i++) {
-		const Chime__ServerRow *row = status->silent[i];
-		out_time(&s->out, row->has_heard ? row->heard : 0, heard);
-		fputs("server ", stdout);
-		out_text(stdout, row->server);
-		printf(" is %s, last heard %s\n", row->state != NULL ? row->state : "silent",
-		       heard);
-	}
-	for (size_t i = 0; i < status->n_alarm; i++) {
-		fputs("alarm  ", stdout);
-		out_text(stdout, status->alarm[i]);
-		putchar('\n');
-	}
-	if (status->n_worst > 0) {
-		putchar('\n');
-		print_jobs(&s->out, status->worst, status->n_worst);
-	}
-	if (args_given(&s->args, OPT_VERBOSE)) {
-		putchar('\n');
-		for (size_t i = 0; i < status->n_counter; i++)
-			printf("%-32s %llu\n", status->counter[i]->name,
-			       (unsigned long long)status->counter[i]->value);
-	}
-}
-
-static bool status_is_bad(const Chime__StatusReply *status)
-{
-	static const char *const bad[] = { "FAILED", "KILLED", "TIMEOUT", "LOST", "UNKNOWN" };
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		if (count_of(status->count, status->n_count, bad[i]) > 0)
-			return true;
-	}
-	return status->n_silent > 0;
-}
-
-void status_line(struct session *s)
-{
-	Chime__Request request = CHIME__REQUEST__INIT;
-	Chime__StatusRequest status = CHIME__STATUS_REQUEST__INIT;
-	int64_t deadline_us = conn_now_us() + 200000;
-	Chime__Reply *reply = NULL;
-	struct trouble t;
-
-	request.body_case = CHIME__REQUEST__BODY_STATUS;
-	request.status = &status;
-	if (conn_open_socket(&s->conn, s->conf.socket, deadline_us, &t) == 0 &&
-	    conn_ask(s->conn, &request, deadline_us, &reply, &t) == 0 &&
-	    reply->body_case == CHIME__REPLY__BODY_STATUS) {
-		print_counts(s, reply->status);
-		putchar('\n');
-	}
-	conn_reply_free(reply);
-}
-
-int cmd_status(struct session *s)
-{
-	Chime__Request request = CHIME__REQUEST__INIT;
-	Chime__StatusRequest status = CHIME__STATUS_REQUEST__INIT;
-	Chime__Reply *reply;
-
-	request.body_case = CHIME__REQUEST__BODY_STATUS;
-	request.status = &status;
-	int code = session_ask(s, &request, &reply);
-	if (code != 0)
-		return code;
-	if (reply->body_case != CHIME__REPLY__BODY_STATUS) {
-		code = session_odd_reply(s);
-	} else {
-		if (s->out.format == OUT_JSON)
-			code = print_status_json(s, reply->status);
-		else
-			print_status(s, reply->status);
-		if (code == 0 && args_given(&s->args, OPT_CHECK) && status_is_bad(reply->status))
-			code = EXIT_TROUBLE;
-	}
-	conn_reply_free(reply);
 	return code;
 }
 
@@ -665,92 +423,5 @@ int cmd_why(struct session *s)
 		print_why(s, reply->why);
 	conn_reply_free(reply);
 	targets_free(target, count);
-	return code;
-}
-
-static int print_next_json(struct session *s, const Chime__NextReply *next)
-{
-	const Chime__Hello *hello = conn_hello(s->conn);
-	json_t *o = json_document("chime.next/1", s->out.now_us, hello->environment,
-				  hello->server);
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < next->n_next; i++) {
-		const Chime__NextRow *row = next->next[i];
-		json_t *one = json_object();
-		json_object_set_new(one, "job", json_text(row->job));
-		json_object_set_new(one, "server", json_text(row->server));
-		json_object_set_new(one, "slot", json_text(row->slot));
-		json_object_set_new(one, "time", json_instant(row->has_time,
-							      row->time * 1000000));
-		json_object_set_new(one, "note", json_text(row->note));
-		json_array_append_new(list, one);
-	}
-	json_object_set_new(o, "next", list);
-	json_object_set_new(o, "words", json_texts(next->words, next->n_words));
-	return json_print(o);
-}
-
-static void print_next(struct session *s, const Chime__NextReply *next)
-{
-	static const struct column columns[] = {
-		{ "TIME", 0 }, { "IN", COLUMN_RIGHT }, { "JOB", COLUMN_SHRINK },
-		{ "SLOT", COLUMN_WIDE }, { "NOTE", COLUMN_CUT },
-	};
-	struct table *table = table_new(&s->out, columns, 5);
-	char text[OUT_TIME_SIZE], name[200];
-
-	for (size_t i = 0; i < next->n_words && s->out.format == OUT_TABLE &&
-	     s->args.word_count > 0; i++) {
-		out_text(stdout, next->words[i]);
-		putchar('\n');
-	}
-	for (size_t i = 0; i < next->n_next; i++) {
-		const Chime__NextRow *row = next->next[i];
-		out_time(&s->out, row->has_time ? row->time * 1000000 : 0, text);
-		table_add(table, text);
-		out_span(&s->out, row->has_time ? row->time * 1000000 - s->out.now_us : -1, text);
-		table_add(table, text);
-		table_add(table, job_name(row->job, row->server, name));
-		table_add(table, row->slot);
-		table_add(table, row->note);
-	}
-	table_print(table, stdout);
-	if (next->n_next == 0)
-		say_note("nothing is planned");
-}
-
-int cmd_next(struct session *s)
-{
-	Chime__Request request = CHIME__REQUEST__INIT;
-	Chime__NextRequest next = CHIME__NEXT_REQUEST__INIT;
-	Chime__Reply *reply = NULL;
-	struct trouble t = { 0 };
-	uint64_t count = 1;
-
-	if (args_given(&s->args, OPT_FILE))
-		return cmd_next_file(s);
-	if (args_given(&s->args, OPT_FROM)) {
-		trouble_set(&t, EXIT_USAGE, "--from belongs to --file");
-		return trouble_print(&t);
-	}
-	if (args_number(&s->args, OPT_COUNT, 1, 10000, &count, &t) != 0)
-		return trouble_print(&t);
-	int code = targets_read(s, 0, SIZE_MAX, &next.target, &next.n_target);
-	if (code != 0)
-		return code;
-	next.has_count = true;
-	next.count = (uint32_t)count;
-	request.body_case = CHIME__REQUEST__BODY_NEXT;
-	request.next = &next;
-	code = session_ask(s, &request, &reply);
-	if (code == 0 && reply->body_case != CHIME__REPLY__BODY_NEXT)
-		code = session_odd_reply(s);
-	else if (code == 0 && s->out.format == OUT_JSON)
-		code = print_next_json(s, reply->next);
-	else if (code == 0)
-		print_next(s, reply->next);
-	conn_reply_free(reply);
-	targets_free(next.target, next.n_target);
 	return code;
 }

@@ -13,7 +13,7 @@
 
 static const struct column run_columns[] = {
 	{ "RUN", COLUMN_SHRINK }, { "JOB", COLUMN_SHRINK }, { "STATE", COLUMN_STATE },
-	{ "CYCLE", 0 }, { "STARTED", 0 }, { "TOOK", COLUMN_RIGHT }, { "EXIT", COLUMN_RIGHT },
+	{ "CYCLE", COLUMN_SHRINK }, { "STARTED", 0 }, { "TOOK", COLUMN_RIGHT }, { "EXIT", COLUMN_RIGHT },
 	{ "CAUSE", 0 }, { "CREATED", COLUMN_WIDE }, { "ENDED", COLUMN_WIDE },
 	{ "PROOFS", COLUMN_WIDE }, { "NOTE", COLUMN_CUT },
 };

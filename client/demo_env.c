@@ -82,6 +82,12 @@ int demo_env_find(struct demo_env *env, struct trouble *t)
 		code = not_found(t, "chimed", programs[0], programs[2]);
 	else if (!choose_path(env->examples, R_OK | X_OK, folders, 2))
 		code = not_found(t, "the example jobs", folders[0], folders[1]);
+	else if (access("/usr/bin/sqlite3", X_OK) != 0 &&
+		 access("/usr/local/bin/sqlite3", X_OK) != 0) {
+		code = trouble_set(t, EXIT_TROUBLE, "the program sqlite3 is not there");
+		trouble_why(t, "the jobs of the demo load a database with it");
+		trouble_hint(t, "sudo apt install sqlite3");
+	}
 	free(beside);
 	free(examples);
 	return code;

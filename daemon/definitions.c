@@ -67,6 +67,7 @@ static void forget_texts(struct node *node)
 		node->job_texts = t->next;
 		free(t->name);
 		free(t->text);
+		free(t->user);
 		free(t);
 	}
 }
@@ -80,17 +81,32 @@ static void keep_texts(struct node *node, const struct jobset *set)
 		assert(t);
 		t->name = strdup(set->jobs[i].name);
 		t->text = jobfile_canonical(&set->jobs[i]);
+		t->user = set->jobs[i].user ? strdup(set->jobs[i].user) : NULL;
 		t->next = node->job_texts;
 		node->job_texts = t;
 	}
 }
 
+static const struct job_text *find_text(const struct node *node, const char *job)
+{
+	for (const struct job_text *t = node->job_texts; t; t = t->next)
+		if (strcmp(t->name, job) == 0)
+			return t;
+	return NULL;
+}
+
 char *definitions_text(struct node *node, const char *job)
 {
-	for (struct job_text *t = node->job_texts; t; t = t->next)
-		if (strcmp(t->name, job) == 0)
-			return t->text;
-	return NULL;
+	const struct job_text *t = find_text(node, job);
+
+	return t ? t->text : NULL;
+}
+
+char *definitions_user(struct node *node, const char *job)
+{
+	const struct job_text *t = find_text(node, job);
+
+	return t ? t->user : NULL;
 }
 
 void definitions_fini(struct node *node)

@@ -438,6 +438,9 @@ void node_next(const struct node *node, int64_t *boot_us, int64_t *wall_us)
 			   engine_next_us(&node->model) : INT64_MAX;
 	if (node->state == NODE_PROBATION && node->probation_until.us < *boot_us)
 		*boot_us = node->probation_until.us;
+	if ((node->state == NODE_PROBATION || node->unproven) &&
+	    node->ask_again_at.us < *boot_us)
+		*boot_us = node->ask_again_at.us;
 	repair_next(node, boot_us);
 	speak_next(node, boot_us);
 }

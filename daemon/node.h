@@ -173,6 +173,7 @@ struct node {
 	uint64_t boot_seen;			/* highest boot of mine that anybody reported */
 	uint64_t file_boot;
 	uint32_t known_peers, answers;
+	struct boot ask_again_at;		/* those that did not answer */
 	bool unproven;
 	char unproven_why[128];
 	struct boot opened;
@@ -183,7 +184,7 @@ struct node {
 	struct attempt_report *found;		/* reports that came before the lineage was open */
 	size_t found_count;
 	struct inbox_item *jobs_later;		/* the set that came before; NULL = none */
-	struct job_text { struct job_text *next; char *name, *text; } *job_texts;
+	struct job_text { struct job_text *next; char *name, *text, *user; } *job_texts;
 	struct attempt_id *acks;		/* ends that are in the journal with this commit */
 	size_t ack_count, ack_room;
 	/* what waits for the commit */
@@ -290,6 +291,8 @@ void definitions_load(struct node *node, const struct inbox_item *item);
 void definitions_refused(struct node *node, const struct inbox_item *item);
 /* Canonical text of an own job from the newest accepted set, borrowed for this turn; or NULL. */
 char *definitions_text(struct node *node, const char *job);
+/* Whom an own job runs as, likewise; NULL = as the launcher does. */
+char *definitions_user(struct node *node, const char *job);
 void definitions_fini(struct node *node);
 
 /* speak.c */

@@ -65,11 +65,22 @@ void repair_send(struct node *node)
 	}
 }
 
+static bool asks_vector(const struct node *node, const char *server, const char *address)
+{
+	for (const struct ask *ask = node->asks; ask; ask = ask->next)
+		if (ask->kind == ASK_VECTOR && strcmp(ask->peer, server) == 0 &&
+		    strcmp(ask->address, address) == 0)
+			return true;
+	return false;
+}
+
 void repair_ask_vector(struct node *node, const char *server, const char *address)
 {
 	Chime__Request request = CHIME__REQUEST__INIT;
 	Chime__VectorRequest vector = CHIME__VECTOR_REQUEST__INIT;
 
+	if (asks_vector(node, server, address))
+		return;
 	request.body_case = CHIME__REQUEST__BODY_VECTOR;
 	request.vector = &vector;
 	(void)add_ask(node, ASK_VECTOR, server, address, &request);

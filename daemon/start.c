@@ -26,6 +26,7 @@ enum {
 	PROBATION_US = 5 * USEC_PER_SEC,
 	ENOUGH_ANSWERS = 3,
 	SEQ_JUMP = 1000000,
+	ASK_AGAIN_US = USEC_PER_SEC,
 };
 
 /* ---- boot numbers ---- */
@@ -193,12 +194,12 @@ static void open_lineage(struct node *node)
 		inbox_item_free(node->jobs_later);
 		node->jobs_later = NULL;
 	}
-	if (node->scanned) {
-		for (size_t i = 0; i < node->found_count; i++)
-			attempts_report(node, &node->found[i]);
-		node->found_count = 0;
+	/* The end of the scan may still be to come: what it told so far counts now. */
+	for (size_t i = 0; i < node->found_count; i++)
+		attempts_report(node, &node->found[i]);
+	node->found_count = 0;
+	if (node->scanned)
 		attempts_scanned(node);
-	}
 }
 
 /* ---- probation ---- */
@@ -218,12 +219,7 @@ void start_probation(struct node *node)
 	node->state = NODE_PROBATION;
 	node->probation_until.us = node->now.boot.us + PROBATION_US;
 	for (struct peer *peer = node->peers.list; peer; peer = peer->hh.next)
-		if (!peer->self && peer->address_count) {
-			repair_ask_vector(node, peer->server, peer->addresses[0]);
-			node->known_peers++;
-		}
-	for (size_t i = 0; i < node->setup.seed_count; i++)
-		repair_ask_vector(node, "", node->setup.seeds[i]);
+		node->known_peers += !peer->self && peer->address_count;
 	if (!node->known_peers)
 		node->known_peers = (uint32_t)node->setup.seed_count;
 }
@@ -269,6 +265,19 @@ void start_prove(struct node *node, const char *why)
 	hear_drain_all(node);
 }
 
+/* Who was not there at first may be there now; until enough have answered nothing is proved. */
+static void ask_again(struct node *node)
+{
+	if (node->now.boot.us < node->ask_again_at.us)
+		return;
+	node->ask_again_at.us = node->now.boot.us + ASK_AGAIN_US;
+	for (struct peer *peer = node->peers.list; peer; peer = peer->hh.next)
+		if (!peer->self && !peer->answered && peer->address_count)
+			repair_ask_vector(node, peer->server, peer->addresses[0]);
+	for (size_t i = 0; i < node->setup.seed_count && !node->answers; i++)
+		repair_ask_vector(node, "", node->setup.seeds[i]);
+}
+
 void start_check(struct node *node)
 {
 	bool enough = node->answers >= enough_answers(node) && own_log_is_complete(node);
@@ -277,6 +286,8 @@ void start_check(struct node *node)
 		start_prove(node, "peers answered");
 		return;
 	}
+	if (!enough && (node->state == NODE_PROBATION || node->unproven))
+		ask_again(node);
 	if (node->state != NODE_PROBATION)
 		return;
 	if (enough && (node->known_peers || !node->unproven_why[0])) {

@@ -250,6 +250,7 @@ static void start_job(struct command_call *call, Chime__ActionReply *reply, stru
 	if (request->cycle)
 		cycle = request->cycle;
 	effect->cycle = cycle;
+	effect->user = job->own ? definitions_user(node, job->name) : NULL;
 	if (job->has_condition)
 		list_unmet(call, effect, job, cycle);
 	list_downstream(call, effect, job);

@@ -13,8 +13,8 @@
 static void fail(struct journal *journal, const char *what)
 {
 	if (!journal->error[0])
-		snprintf(journal->error, sizeof(journal->error), "%s: %s", what,
-			 sqlite3_errmsg(journal->db));
+		snprintf(journal->error, sizeof(journal->error), "%s (%s)",
+			 sqlite3_errmsg(journal->db), what);
 }
 
 sqlite3_stmt *journal_statement(struct journal *journal, const char *sql)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What chime does without any server: help, check, next --file, ca, its errors and exit codes.
 
+# shellcheck disable=SC2154,SC2016
 bats_require_minimum_version 1.5.0
 load cli
 

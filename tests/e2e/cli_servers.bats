@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # chime against three real servers: looking, acting at the owner, exit codes, JSON.
 
+# shellcheck disable=SC2154,SC2016
 bats_require_minimum_version 1.5.0
 load cli
 

@@ -261,7 +261,7 @@ wait_until() {
 	until "$@" >/dev/null 2>&1; do
 		if ((${EPOCHREALTIME/./} > end)); then
 			echo "not within ${limit}s: $what" >&2
-			tail -n 15 "$T"/*.log >&2
+			tail -n 8 "$T"/*.log >&2
 			return 1
 		fi
 		sleep 0.03

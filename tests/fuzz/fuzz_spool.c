@@ -1,8 +1,8 @@
 /*
- * fuzz_spool.c - the files of a run directory as a power cut or a curious hand left them: spec,
- * record, started and the directory's own name.
+ * fuzz_spool.c - the files of a run directory as a power cut or a curious hand left them: spec, the
+ * two blocks of record, and the directory's own name.
  *
- * The first byte chooses the file, the rest is its content.
+ * The first byte chooses what, the rest is its content.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -25,7 +25,6 @@ static struct {
 static void end_fuzz(void)
 {
 	unlinkat(fuzz.dir, "record", 0);
-	unlinkat(fuzz.dir, "started", 0);
 	close(fuzz.dir);
 	rmdir(fuzz.folder);
 }
@@ -43,13 +42,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static void write_file(const char *name, const uint8_t *data, size_t size)
+/* Zeros up to `offset`, then the data, and no more. */
+static void write_record(off_t offset, const uint8_t *data, size_t size)
 {
-	int fd = openat(fuzz.dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = openat(fuzz.dir, "record", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ssize_t n;
 
 	assert(fd >= 0);
-	n = write(fd, data, size);
+	n = pwrite(fd, data, size, offset);
 	assert(n == (ssize_t)size);
 	close(fd);
 }
@@ -79,7 +79,7 @@ static void check_record(const uint8_t *data, size_t size)
 {
 	struct attempt_report report;
 
-	write_file("record", data, size);
+	write_record(0, data, size);
 	memset(&report, 0, sizeof(report));
 	if (spool_read_record(fuzz.dir, &report) == 0)
 		assert(memchr(report.detail, '\0', sizeof(report.detail)));
@@ -89,7 +89,7 @@ static void check_started(const uint8_t *data, size_t size)
 {
 	struct spool_started started;
 
-	write_file("started", data, size);
+	write_record(SPOOL_BLOCK, data, size);
 	if (spool_read_started(fuzz.dir, &started) == 0) {
 		assert(memchr(started.boot_id, '\0', sizeof(started.boot_id)));
 		assert(memchr(started.leaf, '\0', sizeof(started.leaf)));

@@ -5,9 +5,9 @@
  * heard in (the finest only):
  *	an event makes at most one run;
  *	what a run was made from is true: its proofs satisfy the condition, in its cycle;
- *	when the condition is true in the end, there is a run, and the last one has seen the newest
- *	event of each atom that was true for it; an atom that became true later got one event only
- *	(a second one would have made a run).
+ *	when the condition is true in the end, there is a run;
+ *	no event that the last run has not seen renews an atom: is newer than what the run has seen,
+ *	and not the first of its atom in its producer's cycle.
  */
 #include "tests/sim/sim.h"
 
@@ -216,34 +216,52 @@ static bool has_seen(const struct made *run, const struct event_ref *ref)
 	return false;
 }
 
+static bool counts(const struct look *look, const struct outcome *o, const char *kind,
+		   const char *job)
+{
+	return satisfies(o, kind, job) && cycle_compatible(o->cycle, look->cycle) &&
+	       !(look->coarser_only && cycle_equal(o->cycle, look->cycle));
+}
+
+/* Was there an older event of this atom in the very cycle of `o` when it was accepted? */
+static bool is_renewal(const struct look *look, const struct outcome *o, const char *kind,
+		       const char *job)
+{
+	for (const struct outcome *before = look->log->outcomes; before < o; before++)
+		if (counts(look, before, kind, job) && cycle_equal(before->cycle, o->cycle) &&
+		    event_ref_compare(&before->ref, &o->ref) < 0)
+			return true;
+	return false;
+}
+
+static void blame_unseen(const struct look *look, const struct outcome *o)
+{
+	world_blame(look->log->node->world, PROMISE_P19, "the last run %llu of %s@%s in cycle "
+		    "\"%s\" has not seen %s:%llu of %s", (unsigned long long)look->run->seq,
+		    look->waiter->name, look->log->node->name, look->cycle, o->ref.server,
+		    (unsigned long long)o->ref.seq, o->job);
+}
+
 static bool look_atom(struct look *look, const char *kind, const char *job)
 {
-	const struct outcome *newest = NULL, *first = NULL;
-	bool seen = false, renewed = false;
+	const struct outcome *list = look->log->outcomes, *proof = NULL;
+	bool value = false;
 
 	for (size_t i = 0; i < look->log->outcome_count; i++) {
-		const struct outcome *o = &look->log->outcomes[i];
-
-		if (!satisfies(o, kind, job) || !cycle_compatible(o->cycle, look->cycle) ||
-		    (look->coarser_only && cycle_equal(o->cycle, look->cycle)))
+		if (!counts(look, &list[i], kind, job))
 			continue;
-		look->exempt |= o->silent || i < look->waiter->known_from;
-		if (!newest || event_ref_compare(&newest->ref, &o->ref) < 0)
-			newest = o;
-		if (!first || (event_ref_compare(&first->ref, &o->ref) < 0 &&
-			       cycle_equal(first->cycle, o->cycle)))
-			renewed |= first != NULL;
-		first = first ? first : o;
-		seen |= look->run && has_seen(look->run, &o->ref);
+		look->exempt |= list[i].silent || i < look->waiter->known_from;
+		value = true;
+		if (look->run && has_seen(look->run, &list[i].ref) &&
+		    (!proof || event_ref_compare(&proof->ref, &list[i].ref) < 0))
+			proof = &list[i];
 	}
-	if (newest && look->blame && !look->exempt && (seen || renewed) &&
-	    !has_seen(look->run, &newest->ref))
-		world_blame(look->log->node->world, PROMISE_P19, "the last run %llu of %s@%s in "
-			    "cycle \"%s\" has not seen %s(%s) %s:%llu",
-			    (unsigned long long)look->run->seq, look->waiter->name,
-			    look->log->node->name, look->cycle, kind, job, newest->ref.server,
-			    (unsigned long long)newest->ref.seq);
-	return look->run && !look->blame ? seen : newest != NULL;
+	for (size_t i = 0; look->blame && i < look->log->outcome_count; i++)
+		if (counts(look, &list[i], kind, job) &&
+		    (!proof || event_ref_compare(&proof->ref, &list[i].ref) < 0) &&
+		    is_renewal(look, &list[i], kind, job))
+			blame_unseen(look, &list[i]);
+	return look->run && !look->blame ? proof != NULL : value;
 }
 
 static void skip_blanks(struct look *look)

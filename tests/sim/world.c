@@ -216,9 +216,9 @@ void world_start(struct sim_node *node)
 		return;
 	}
 	node->up = true;
-	node->said_hello = false;
 	node->incarnation++;
 	node->wake_us = world->now_us;
+	start_hello(&node->node);	/* as main.c does, once its edges are open */
 	world_say(world, "%s: up", node->name);
 	spool_boot(node);
 	if (node->crash_again) {
@@ -238,7 +238,7 @@ static void start_happens(struct world *world, struct sim_event *event)
 
 static void go_down(struct sim_node *node, int64_t outage_us)
 {
-	node->up = node->crash_armed = false;
+	node->up = node->said_hello = node->crash_armed = false;
 	node->wake_us = INT64_MAX;
 	disk_crash(node->journal);
 	node_fini(&node->node);

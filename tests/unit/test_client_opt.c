@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -17,7 +18,7 @@ static int parse(const char *line)
 
 	args_fini(&args);
 	t = (struct trouble){ 0 };
-	strncpy(copy, line, sizeof(copy) - 1);
+	snprintf(copy, sizeof(copy), "%s", line);
 	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	return args_parse(argc, argv, &args, &t);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -195,6 +196,36 @@ static void tail(void **state)
 	close_pair(&pair);
 }
 
+/* A writer in another process runs over the ring while it is read: what is given is right all the
+ * same, whoever is faster. */
+static void read_while_written(void **state)
+{
+	struct output_piece piece = { 0 };
+	unsigned char buffer[3000];
+	struct pair pair;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	open_pair(&pair, 8192);
+	pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 20000; i++)
+			put_bytes(&pair, 1 + (size_t)(i * 37 % 2500));
+		capture_close(&pair.capture);
+		_exit(0);
+	}
+	while (!piece.closed || piece.len) {
+		assert_int_equal(output_read(pair.fd, piece.next, buffer, sizeof(buffer), &piece), 0);
+		for (size_t i = 0; i < piece.len; i++)
+			if (buffer[i] != byte_at(piece.offset + i))
+				fail_msg("byte %zu of the output is wrong", (size_t)piece.offset + i);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close_pair(&pair);
+}
+
 static void foreign_files(void **state)
 {
 	struct output_piece piece;
@@ -227,6 +258,7 @@ int main(void)
 		cmocka_unit_test(head_and_ring),
 		cmocka_unit_test(index_is_bounded_too),
 		cmocka_unit_test(tail),
+		cmocka_unit_test(read_while_written),
 		cmocka_unit_test(foreign_files),
 	};
 
