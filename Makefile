@@ -180,7 +180,7 @@ fuzz:
 
 # ---- lint ----
 
-lint:
+lint: $(BUILD)/libchime.a $(BUILD)/chime-sim
 	@BUILD=$(BUILD) bash tests/lint/run.sh
 
 # ---- everything, from nothing ----

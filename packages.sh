@@ -11,12 +11,12 @@
 # shellcheck disable=SC2086  # lists are meant to be split into words
 set -eu
 
-build='gcc libc6-dev make pkg-config binutils libssl-dev libprotobuf-c-dev protobuf-c-compiler libsqlite3-dev
-	libpcap-dev libncurses-dev libevent-dev uthash-dev libyaml-dev libjansson-dev
+build='gcc libc6-dev make pkg-config binutils libssl-dev libprotobuf-c-dev
+	protobuf-c-compiler libsqlite3-dev libpcap-dev libncurses-dev libevent-dev uthash-dev libyaml-dev libjansson-dev
 	libsmartcols-dev'
 # Used when jobs run and in demo and tests.
 run='tzdata openssl sqlite3 procps util-linux iproute2'
-tests='clang libclang-rt-14-dev clang-format libcmocka-dev bats tmux mandoc shellcheck nftables jq'
+tests='clang libclang-rt-14-dev libcmocka-dev bats tmux mandoc shellcheck nftables jq'
 modules='openssl libprotobuf-c sqlite3 libevent_core yaml-0.1 jansson smartcols libpcap ncursesw
 	cmocka'
 

@@ -155,6 +155,17 @@ static Chime__Cause cause_of_name(const char *name)
 	return CHIME__CAUSE__CAUSE_NONE;
 }
 
+/* A run that was found (see record_found) bears the number that its attempts know in rerun_of. */
+static struct run *find_found(const struct node *node, const struct attempt_report *r)
+{
+	const struct job *job = model_find_job(&node->model, r->job, node->setup.server);
+
+	for (struct run *run = job ? job->live : NULL; run; run = run->next_live)
+		if (run->rerun_of == r->id.seq && run->cause != CHIME__CAUSE__CAUSE_RERUN)
+			return run;
+	return NULL;
+}
+
 /* A run whose event was lost with an older database: it fills its slot, so that nothing runs twice. */
 static struct run *record_found(struct node *node, const struct attempt_report *r)
 {
@@ -168,6 +179,10 @@ static struct run *record_found(struct node *node, const struct attempt_report *
 	c.job = (char *)r->job;
 	c.cycle = (char *)r->cycle;
 	c.slot = r->slot[0] ? (char *)r->slot : NULL;
+	c.has_slot_time = r->slot[0] && r->slot_utc_s != INT64_MIN;
+	c.slot_time = r->slot_utc_s;
+	c.has_rerun_of = true;
+	c.rerun_of = r->id.seq;
 	c.has_cause = true;
 	c.cause = cause_of_name(r->cause);
 	c.has_found = c.found = true;
@@ -216,6 +231,8 @@ void attempts_report(struct node *node, const struct attempt_report *report)
 	run = model_find_run(&node->model, node->setup.server, report->id.seq);
 	if (run && (run->boot != report->id.boot || run->tag != report->id.tag))
 		run = NULL;
+	if (!run)
+		run = find_found(node, report);
 	if ((run && run_state_over(run->state)) || (!run && is_over(node, report))) {
 		if (report->state == ATTEMPT_ENDED || report->state == ATTEMPT_LOST)
 			acknowledge(node, report);
@@ -223,6 +240,11 @@ void attempts_report(struct node *node, const struct attempt_report *report)
 	}
 	if (!run && report->state == ATTEMPT_NOT_STARTED)
 		return;
+	/* Peers may still give back the event that made it. */
+	if (!run && node->unproven) {
+		keep_for_later(node, report);
+		return;
+	}
 	if (!run)
 		run = record_found(node, report);
 	if (!run)
@@ -254,20 +276,37 @@ void attempts_report(struct node *node, const struct attempt_report *report)
 	}
 }
 
-/* What the journal believes to live and the spool does not know. */
+void attempts_report_kept(struct node *node)
+{
+	struct attempt_report *kept = node->found;
+	size_t count = node->found_count;
+
+	node->found = NULL;
+	node->found_count = 0;
+	for (size_t i = 0; i < count; i++)
+		attempts_report(node, &kept[i]);
+	free(kept);
+}
+
+/*
+ * What the journal believes to live and the spool does not know. Until it is proved that the
+ * journal is not an old one, peers may still tell how such a run ended, and a run ends once.
+ */
 void attempts_scanned(struct node *node)
 {
 	node->scanned = true;
 	if (node->state == NODE_PROBATION)
 		return;
-	for (struct job *job = node->model.jobs; job; job = job->hh.next) {
+	for (struct job *job = node->model.jobs; job && !node->unproven; job = job->hh.next) {
 		struct run *next;
 
 		for (struct run *run = job->own ? job->live : NULL; run; run = next) {
 			next = run->next_live;
-			if (run->reported || !run_state_active(run->state))
+			/* What this life started is on its way, and will be reported. */
+			if (run->reported || !run_state_active(run->state) ||
+			    (run->boot == node->lineage.boot && !run->returned))
 				continue;
-			if (run->state == CHIME__RUN_STATE__RUN_STARTING && !node->unproven &&
+			if (run->state == CHIME__RUN_STATE__RUN_STARTING && !node->began_unproven &&
 			    !run->returned)
 				record_not_started(node, run, 0, "the server stopped before it began");
 			else

@@ -79,6 +79,7 @@ struct attempt_report {
 	uint64_t output_bytes;
 	uint32_t truncated;		/* 1 = output was cut */
 	uint32_t overlooked;		/* 1 = found in the spool, the node did not ask for it */
+	int64_t slot_utc_s;		/* from the spec as the texts below; INT64_MIN = no slot */
 	char job[121];			/* from the spec, for runs the journal does not know */
 	char cycle[40], slot[40], cause[12], detail[128];	/* detail: text for people, e.g. "user batch: no such user" */
 };

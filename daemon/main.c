@@ -311,7 +311,7 @@ static int open_edges(struct daemon *d)
 	if (choice[0])
 		log_info("bus.open", "group=%s port=%u interface=%s", conf->bus.group,
 			 conf->bus.port, log_quote(choice));
-	if (with_bus && conf->discovery != DISCOVERY_OFF &&
+	if (d->identity && conf->discovery != DISCOVERY_OFF &&
 	    discovery_open(&d->discovery, d->base, conf, identity_environment_id(d->identity),
 			   control_port(d->control), err, sizeof(err)) < 0)
 		log_warn("discovery.closed", "why=%s consequence=\"clients need a list of servers\"",
@@ -442,8 +442,9 @@ static int check_jobs(const struct conf *conf)
 			strerror(-r));
 	} else {
 		diags_print(&diags, "", stderr);
-		fprintf(stderr, "%zu files, %zu jobs: %zu errors\n", set.files, set.count,
-			diags.errors);
+		fprintf(stderr, "%zu file%s, %zu job%s: %zu error%s\n", set.files,
+			set.files == 1 ? "" : "s", set.count, set.count == 1 ? "" : "s",
+			diags.errors, diags.errors == 1 ? "" : "s");
 		r = diags.errors ? -EINVAL : 0;
 	}
 	jobset_fini(&set);

@@ -174,7 +174,7 @@ struct node {
 	uint64_t file_boot;
 	uint32_t known_peers, answers;
 	struct boot ask_again_at;		/* those that did not answer */
-	bool unproven;
+	bool unproven, began_unproven;
 	char unproven_why[128];
 	struct boot opened;
 	/* launcher */
@@ -281,6 +281,7 @@ int64_t beat_us(const struct node *node);
 
 /* attempts.c */
 void attempts_report(struct node *node, const struct attempt_report *report);
+void attempts_report_kept(struct node *node);	/* those that came too early */
 void attempts_scanned(struct node *node);
 void attempts_act(struct node *node);
 void attempts_fini(struct node *node);

@@ -95,6 +95,16 @@ void repair_ask_certificate(struct node *node, struct peer *peer, const char *ad
 	repair_ask_vector(node, peer->server, address);
 }
 
+/* from NULL: anybody. */
+static bool asks_pull(const struct node *node, const struct peer *origin, const struct peer *from)
+{
+	for (const struct ask *ask = node->asks; ask; ask = ask->next)
+		if (ask->kind == ASK_PULL && strcmp(ask->origin, origin->server) == 0 &&
+		    (!from || strcmp(ask->peer, from->server) == 0))
+			return true;
+	return false;
+}
+
 static void ask_pull(struct node *node, struct peer *origin, const struct peer *from)
 {
 	Chime__Request request = CHIME__REQUEST__INIT;
@@ -293,6 +303,15 @@ void repair_meet(struct node *node, const struct inbox_item *item)
 	peer_meet(peer, node->now);
 }
 
+/* My own past is asked of everybody who has more of it: each may know another part. */
+static void pull_own_past(struct node *node, const char *holder)
+{
+	struct peer *from = peers_find(&node->peers, holder);
+
+	if (from && can_ask(from) && !asks_pull(node, node->self, from))
+		ask_pull(node, node->self, from);
+}
+
 static void hear_entry(struct node *node, const Chime__VectorEntry *entry, const char *holder)
 {
 	const struct chain_lineage *l;
@@ -310,6 +329,10 @@ static void hear_entry(struct node *node, const Chime__VectorEntry *entry, const
 	l = chain_find_lineage(&peer->chain, lineage);
 	if (l && l->open && l->seq >= entry->seq)
 		return;
+	if (peer->self && (node->state == NODE_PROBATION || node->unproven)) {
+		pull_own_past(node, holder);
+		return;
+	}
 	peer->wanted = true;
 	snprintf(peer->holder, sizeof(peer->holder), "%s", holder);
 	peer->pull_at.us = 0;
@@ -324,17 +347,30 @@ static void hear_vector(struct node *node, const Chime__VectorReply *reply, cons
 		hear_entry(node, reply->entry[i], holder);
 }
 
-static void pull_ended(struct node *node, struct peer *origin, const Chime__PullReply *reply)
+/* While it is not proved, what a server has of my past counts only when all of it is here. */
+static void own_pull_ended(struct node *node, struct peer *from, const Chime__PullReply *reply)
 {
-	origin->pulling = false;
-	if (!reply) {
-		back_off(node, origin);
+	if (!from || (node->state != NODE_PROBATION && !node->unproven))
 		return;
+	if (reply && reply->more) {
+		ask_pull(node, node->self, from);
+	} else if (!reply && from->answered) {
+		from->answered = false;
+		node->answers--;
 	}
-	if (!reply->more)
+}
+
+static void pull_ended(struct node *node, struct peer *origin, struct peer *from,
+		       const Chime__PullReply *reply)
+{
+	origin->pulling = asks_pull(node, origin, NULL);
+	if (reply)
+		hear_pull(node, reply, origin->server);
+	if (origin->self)
+		own_pull_ended(node, from, reply);
+	if (reply && !reply->more)
 		origin->wanted = false;
-	hear_pull(node, reply, origin->server);
-	if (reply->n_frame && !origin->pull_backoff_us)
+	if (reply && reply->n_frame && !origin->pull_backoff_us)
 		origin->pull_at.us = node->now.boot.us;
 	else
 		back_off(node, origin);
@@ -348,7 +384,7 @@ static void ask_ended(struct node *node, const struct ask *ask, const Chime__Rep
 	if (reply && peer && !peer->self)
 		peer_meet(peer, node->now);
 	if (ask->kind == ASK_PULL && origin)
-		pull_ended(node, origin, reply && reply->body_case == CHIME__REPLY__BODY_PULL ?
+		pull_ended(node, origin, peer, reply && reply->body_case == CHIME__REPLY__BODY_PULL ?
 					 reply->pull : NULL);
 	if (ask->kind != ASK_PULL && reply && reply->body_case == CHIME__REPLY__BODY_VECTOR)
 		hear_vector(node, reply->vector, ask->peer[0] ? ask->peer :

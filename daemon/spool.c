@@ -1,6 +1,6 @@
 #include "daemon/spool.h"
 
-#include "daemon/crc32.h"
+#include "daemon/fields.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,22 +14,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-enum field_kind { FIELD_TEXT, FIELD_I32, FIELD_U32, FIELD_I64, FIELD_U64, FIELD_HEX, FIELD_POINTER };
-
-/* One member of a struct: how it is called in the file, where it lives, how it is written. */
-struct field {
-	const char *key;
-	enum field_kind kind;
-	size_t offset, size;
-};
-
-#define FIELD(structure, name, as) \
-	{ .key = #name, .kind = as, .offset = offsetof(struct structure, name), \
-	  .size = sizeof(((struct structure *)0)->name) }
-#define FIELD_AS(structure, label, name, as) \
-	{ .key = label, .kind = as, .offset = offsetof(struct structure, name), \
-	  .size = sizeof(((struct structure *)0)->name) }
 
 static const struct field spec_fields[] = {
 	FIELD_AS(spool_spec, "boot", id.boot, FIELD_U64),
@@ -85,233 +69,6 @@ static const struct field record_fields[] = {
 	{ 0 },
 };
 
-/* Text under construction; `full` is sticky, so that only the end must be checked. */
-struct text {
-	char *data;
-	size_t len, size;
-	bool full;
-};
-
-static void put_bytes(struct text *text, const void *data, size_t len)
-{
-	if (text->full || len > text->size - text->len) {
-		text->full = true;
-		return;
-	}
-	memcpy(text->data + text->len, data, len);
-	text->len += len;
-}
-
-static void put_field(struct text *text, const char *key, const char *value, size_t len)
-{
-	char head[64];
-	int n = snprintf(head, sizeof(head), "%s:%zu:", key, len);
-
-	put_bytes(text, head, (size_t)n);
-	put_bytes(text, value, len);
-	put_bytes(text, "\n", 1);
-}
-
-static void put_hex(struct text *text, const char *key, const uint8_t *bytes, size_t size)
-{
-	char hex[129];
-
-	assert(size * 2 < sizeof(hex));
-	for (size_t i = 0; i < size; i++)
-		snprintf(hex + i * 2, 3, "%02x", bytes[i]);
-	put_field(text, key, hex, size * 2);
-}
-
-static void put_fields(struct text *text, const struct field *field, const void *base)
-{
-	for (; field->key; field++) {
-		const char *at = (const char *)base + field->offset;
-		char number[32];
-		int n = 0;
-
-		switch (field->kind) {
-		case FIELD_TEXT:
-			put_field(text, field->key, at, strnlen(at, field->size));
-			continue;
-		case FIELD_POINTER:
-			at = *(const char *const *)at;
-			if (at)
-				put_field(text, field->key, at, strlen(at));
-			continue;
-		case FIELD_HEX:
-			put_hex(text, field->key, (const uint8_t *)at, field->size);
-			continue;
-		case FIELD_I32:
-			n = snprintf(number, sizeof(number), "%" PRId32, *(const int32_t *)at);
-			break;
-		case FIELD_U32:
-			n = snprintf(number, sizeof(number), "%" PRIu32, *(const uint32_t *)at);
-			break;
-		case FIELD_I64:
-			n = snprintf(number, sizeof(number), "%" PRId64, *(const int64_t *)at);
-			break;
-		case FIELD_U64:
-			n = snprintf(number, sizeof(number), "%" PRIu64, *(const uint64_t *)at);
-			break;
-		}
-		put_field(text, field->key, number, (size_t)n);
-	}
-}
-
-static void put_crc(struct text *text)
-{
-	char hex[9];
-
-	snprintf(hex, sizeof(hex), "%08" PRIx32, crc32_update(0, text->data, text->len));
-	put_field(text, "crc", hex, 8);
-}
-
-/* Cuts the next field off *at; key and value get their NUL in place. False at a malformed one. */
-static bool cut_field(char **at, char *end, char **key, char **value, size_t *len)
-{
-	char *colon = memchr(*at, ':', (size_t)(end - *at)), *digit;
-	size_t n = 0;
-
-	if (!colon || colon == *at)
-		return false;
-	for (digit = colon + 1; digit < end && *digit >= '0' && *digit <= '9'; digit++) {
-		n = n * 10 + (size_t)(*digit - '0');
-		if (n > SPOOL_SPEC_MAX)
-			return false;
-	}
-	if (digit == colon + 1 || digit >= end || *digit != ':')
-		return false;
-	if (n >= (size_t)(end - digit - 1) || digit[1 + n] != '\n')
-		return false;
-	if (memchr(digit + 1, 0, n) || memchr(*at, 0, (size_t)(colon - *at)))
-		return false;
-	*colon = digit[1 + n] = 0;
-	*key = *at;
-	*value = digit + 1;
-	*len = n;
-	*at = digit + 2 + n;
-	return true;
-}
-
-/* The length of the sealed text, its crc field not counted; 0 = incomplete. The whole text is
- * walked field by field here, because a value may contain what looks like the last field. */
-static size_t check_crc(const char *text, size_t len, const char *magic)
-{
-	char *copy = malloc(len + 1), *at = copy, *key, *value, wanted[9];
-	size_t n, start, good = 0;
-
-	assert(copy);
-	memcpy(copy, text, len);
-	for (bool first = true; start = (size_t)(at - copy), start < len; first = false) {
-		if (!cut_field(&at, copy + len, &key, &value, &n))
-			break;
-		if (first && strcmp(key, magic) != 0)
-			break;
-		if (strcmp(key, "crc") != 0)
-			continue;
-		snprintf(wanted, sizeof(wanted), "%08" PRIx32, crc32_update(0, text, start));
-		if (!first && strcmp(value, wanted) == 0)
-			good = start;
-		break;
-	}
-	free(copy);
-	return good;
-}
-
-static bool parse_i64(const char *text, int64_t min, int64_t max, int64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return !errno && end != text && !*end && *out >= min && *out <= max;
-}
-
-static bool parse_u64(const char *text, uint64_t max, uint64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return !errno && end != text && !*end && *text != '-' && *out <= max;
-}
-
-static bool parse_hex(const char *text, size_t len, uint8_t *out, size_t size)
-{
-	if (len != size * 2)
-		return false;
-	for (size_t i = 0; i < size; i++) {
-		unsigned byte;
-		char pair[3] = { text[i * 2], text[i * 2 + 1], 0 };
-
-		if (strspn(pair, "0123456789abcdef") != 2)
-			return false;
-		if (sscanf(pair, "%2x", &byte) != 1)
-			return false;
-		out[i] = (uint8_t)byte;
-	}
-	return true;
-}
-
-static bool take_field(const struct field *field, void *base, char *value, size_t len)
-{
-	char *at = (char *)base + field->offset;
-	int64_t i;
-	uint64_t u;
-
-	switch (field->kind) {
-	case FIELD_TEXT:
-		if (len >= field->size)
-			return false;
-		memcpy(at, value, len + 1);
-		return true;
-	case FIELD_POINTER:
-		*(const char **)at = value;
-		return true;
-	case FIELD_HEX:
-		return parse_hex(value, len, (uint8_t *)at, field->size);
-	case FIELD_I32:
-		if (!parse_i64(value, INT32_MIN, INT32_MAX, &i))
-			return false;
-		*(int32_t *)at = (int32_t)i;
-		return true;
-	case FIELD_I64:
-		return parse_i64(value, INT64_MIN, INT64_MAX, (int64_t *)at);
-	case FIELD_U32:
-		if (!parse_u64(value, UINT32_MAX, &u))
-			return false;
-		*(uint32_t *)at = (uint32_t)u;
-		return true;
-	case FIELD_U64:
-		return parse_u64(value, UINT64_MAX, (uint64_t *)at);
-	}
-	return false;
-}
-
-/* Reads the fields of a checked text; `each` (may be NULL) sees the keys no row knows. */
-static int take_fields(char *text, size_t len, const struct field *fields, void *base,
-		       void (*each)(void *base, const char *key, char *value))
-{
-	char *at = text, *key, *value;
-	size_t n;
-
-	while (at < text + len) {
-		const struct field *field = fields;
-
-		if (!cut_field(&at, text + len, &key, &value, &n))
-			return -EBADMSG;
-		while (field->key && strcmp(field->key, key) != 0)
-			field++;
-		if (!field->key) {
-			if (each)
-				each(base, key, value);
-		} else if (!take_field(field, base, value, n)) {
-			return -EBADMSG;
-		}
-	}
-	return 0;
-}
-
 void spool_name(const struct attempt_id *id, char out[SPOOL_NAME_SIZE])
 {
 	snprintf(out, SPOOL_NAME_SIZE, "%" PRIu64 ".%" PRIu32 ".%016" PRIx64, id->seq,
@@ -338,13 +95,13 @@ int spool_spec_encode(const struct spool_spec *spec, char **out, size_t *len)
 	struct text text = { .data = malloc(SPOOL_SPEC_MAX), .size = SPOOL_SPEC_MAX };
 
 	assert(text.data);
-	put_field(&text, "chime-spec", "1", 1);
-	put_fields(&text, spec_fields, spec);
+	fields_put(&text, "chime-spec", "1", 1);
+	fields_put_all(&text, spec_fields, spec);
 	for (const char **at = spec->run; at && *at; at++)
-		put_field(&text, "arg", *at, strlen(*at));
+		fields_put(&text, "arg", *at, strlen(*at));
 	for (const char **at = spec->env; at && *at; at++)
-		put_field(&text, "env", *at, strlen(*at));
-	put_crc(&text);
+		fields_put(&text, "env", *at, strlen(*at));
+	fields_seal(&text);
 	if (text.full) {
 		free(text.data);
 		return -EFBIG;
@@ -381,7 +138,7 @@ static void fill_lists(void *base, const char *key, char *value)
 int spool_spec_decode(const char *text, size_t len, struct spool_spec *spec)
 {
 	struct lists lists = { .spec.slot_utc_s = INT64_MIN };
-	size_t body = len <= SPOOL_SPEC_MAX ? check_crc(text, len, "chime-spec") : 0;
+	size_t body = len <= SPOOL_SPEC_MAX ? fields_check(text, len, "chime-spec") : 0;
 	char *copy = malloc(len + 1);
 	int r = -EBADMSG;
 
@@ -389,7 +146,7 @@ int spool_spec_decode(const char *text, size_t len, struct spool_spec *spec)
 	*spec = (struct spool_spec){ 0 };
 	/* Two walks, the first one only counts: the lists are allocated once. */
 	memcpy(copy, text, len);
-	if (!body || take_fields(copy, body, spec_fields, &lists, count_lists))
+	if (!body || fields_take(copy, body, spec_fields, &lists, count_lists))
 		goto out;
 	lists.spec.run = calloc(lists.runs + 1, sizeof(char *));
 	lists.spec.env = calloc(lists.envs + 1, sizeof(char *));
@@ -397,7 +154,7 @@ int spool_spec_decode(const char *text, size_t len, struct spool_spec *spec)
 	lists.runs = lists.envs = 0;
 	memcpy(copy, text, len);
 	lists.spec.text = copy;
-	r = take_fields(copy, body, spec_fields, &lists, fill_lists);
+	r = fields_take(copy, body, spec_fields, &lists, fill_lists);
 	if (!r && (!lists.runs || !lists.spec.job[0] || !lists.spec.id.attempt))
 		r = -EBADMSG;
 	if (r) {
@@ -540,9 +297,9 @@ static int write_block(int fd, off_t at, const char *magic, const struct field *
 	char block[SPOOL_BLOCK] = { 0 };
 	struct text text = { .data = block, .size = sizeof(block) };
 
-	put_field(&text, magic, "1", 1);
-	put_fields(&text, fields, base);
-	put_crc(&text);
+	fields_put(&text, magic, "1", 1);
+	fields_put_all(&text, fields, base);
+	fields_seal(&text);
 	assert(!text.full);
 	return write_all(fd, block, sizeof(block), at);
 }
@@ -568,9 +325,9 @@ static int read_block(int dir, size_t at, const char *magic, const struct field 
 	len = len > at ? len - at : 0;
 	if (len > SPOOL_BLOCK)
 		len = SPOOL_BLOCK;
-	body = len ? check_crc(text + at, len, magic) : 0;
+	body = len ? fields_check(text + at, len, magic) : 0;
 	if (body)
-		r = take_fields(text + at, body, fields, base, NULL);
+		r = fields_take(text + at, body, fields, base, NULL);
 	else
 		r = len && has_content(text + at, len) ? -EBADMSG : -ENOENT;
 	free(text);
@@ -630,6 +387,7 @@ void spool_report_init(struct attempt_report *report, const struct spool_spec *s
 	memcpy(report->cycle, spec->cycle, sizeof(report->cycle));
 	memcpy(report->slot, spec->slot, sizeof(report->slot));
 	memcpy(report->cause, spec->cause, sizeof(report->cause));
+	report->slot_utc_s = spec->slot_utc_s;
 }
 
 static int open_socket(int dir, struct sockaddr_un *address)

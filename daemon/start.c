@@ -195,9 +195,7 @@ static void open_lineage(struct node *node)
 		node->jobs_later = NULL;
 	}
 	/* The end of the scan may still be to come: what it told so far counts now. */
-	for (size_t i = 0; i < node->found_count; i++)
-		attempts_report(node, &node->found[i]);
-	node->found_count = 0;
+	attempts_report_kept(node);
 	if (node->scanned)
 		attempts_scanned(node);
 }
@@ -260,6 +258,10 @@ void start_prove(struct node *node, const char *why)
 	proven.why = (char *)why;
 	event.server_proven = &proven;
 	node_record(node, &event);
+	/* Own runs that peers gave back meanwhile are compared with the spool only now. */
+	attempts_report_kept(node);
+	if (node->scanned)
+		attempts_scanned(node);
 	for (struct job *job = node->model.jobs; job; job = job->hh.next)
 		model_look_at(&node->model, job);
 	hear_drain_all(node);
@@ -300,7 +302,7 @@ void start_check(struct node *node)
 			snprintf(node->unproven_why, sizeof(node->unproven_why),
 				 "unproven: %u of %u known servers answered", node->answers,
 				 node->known_peers);
-		node->unproven = true;
+		node->unproven = node->began_unproven = true;
 		log_warn("server.unproven", "why=%s try=\"chime server trust\"",
 			 log_quote(node->unproven_why));
 		open_lineage(node);

@@ -73,13 +73,13 @@ CREATE TABLE runs (
 	boot INTEGER NOT NULL,
 	tag INTEGER NOT NULL,
 	job TEXT NOT NULL,
-	own INTEGER NOT NULL,
+	own INTEGER NOT NULL,		-- 1: made here, 2: made here in a past that peers gave back
 	state INTEGER NOT NULL,
 	cause INTEGER NOT NULL,
 	cycle TEXT NOT NULL,
 	slot TEXT NOT NULL,
 	slot_time INTEGER,
-	flags INTEGER NOT NULL,		-- see journal_run.c
+	flags INTEGER NOT NULL,		-- see journal_tables.c
 	actor TEXT NOT NULL,
 	reason TEXT,
 	unmet TEXT,
@@ -110,7 +110,10 @@ CREATE INDEX runs_by_job ON runs (server, job, run);
 CREATE INDEX runs_by_time ON runs (created);
 CREATE INDEX runs_by_end ON runs (ended);
 -- Exactly once, enforced where it is stored: a slot makes one run, an event makes one run a cycle.
-CREATE UNIQUE INDEX runs_once_per_slot ON runs (server, job, slot) WHERE own = 1 AND slot <> '';
+-- What peers gave back after a restore (own = 2) and what was found in the spool (rerun_of) tell of
+-- the past, and of two pasts if need be: they are recorded, never refused.
+CREATE UNIQUE INDEX runs_once_per_slot ON runs (server, job, slot)
+	WHERE own = 1 AND slot <> '' AND rerun_of = 0;
 CREATE UNIQUE INDEX runs_once_per_event ON runs (server, job, cycle, made_by)
 	WHERE own = 1 AND made_by <> '';
 

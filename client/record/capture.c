@@ -55,10 +55,10 @@ static int refuse_interface(const char *name, int rc, const char *why, char *err
 	if (rc == PCAP_ERROR_PERM_DENIED || rc == PCAP_ERROR_PROMISC_PERM_DENIED)
 		return keyfile_error(err, err_size, -EPERM, what,
 				     "capturing needs root or CAP_NET_RAW",
-				     "sudo chime-record -i ...    rights are given up once it is open");
+				     "sudo chime-record -i ...    (rights go once it is open)");
 	if (rc != PCAP_ERROR_NO_SUCH_DEVICE)
-		return keyfile_error(err, err_size, -EIO, what, why,
-				     rc == PCAP_ERROR_IFACE_NOT_UP ? "ip link set dev IF up" : NULL);
+		return keyfile_error(err, err_size, -EIO, what, why, rc == PCAP_ERROR_IFACE_NOT_UP ?
+				     "ip link set dev IF up" : NULL);
 	all = if_nameindex();
 	for (struct if_nameindex *i = all; i && i->if_name; i++) {
 		size_t len = strlen(hint);

@@ -54,6 +54,7 @@ struct recording {
 	struct keyring ring;
 	struct decoder decoder;
 	struct capture *capture;
+	bool interface_failed;		/* ... to open, which has exit codes of its own */
 	FILE *input, *file;
 	int link_type;
 	uint64_t taken, foreign, broken;
@@ -102,8 +103,16 @@ static int check_options(const struct options *o)
 	return 0;
 }
 
-enum { OPTION_PORT = 256, OPTION_GROUP, OPTION_COUNT, OPTION_KEY, OPTION_CA, OPTION_JSON,
-       OPTION_HELP, OPTION_VERSION };
+enum {
+	OPTION_PORT = 256,
+	OPTION_GROUP,
+	OPTION_COUNT,
+	OPTION_KEY,
+	OPTION_CA,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
 
 static int take_option(struct options *o, int option, const char *value)
 {
@@ -267,8 +276,10 @@ static int open_all(struct recording *r, char *err, size_t err_size)
 	const struct options *o = &r->options;
 	int rc = load_keys(r, err, err_size);
 
-	if (rc == 0 && o->interface)
+	if (rc == 0 && o->interface) {
 		rc = capture_open_interface(&r->capture, o->interface, err, err_size);
+		r->interface_failed = rc < 0;
+	}
 	if (rc == 0 && o->interface)
 		rc = capture_filter(r->capture, o->port, o->group, err, err_size);
 	if (rc == 0)
@@ -324,10 +335,11 @@ static void print_summary(const struct recording *r)
 	fputc('\n', stderr);
 }
 
-static int exit_of(int rc)
+static int exit_of(const struct recording *r, int rc)
 {
-	return rc == -EPERM || rc == -EACCES ? EXIT_DENIED :
-	       rc == -ENODEV ? EXIT_NO_MATCH : EXIT_TROUBLE;
+	if (!r->interface_failed)
+		return EXIT_TROUBLE;
+	return rc == -EPERM ? EXIT_DENIED : rc == -ENODEV ? EXIT_NO_MATCH : EXIT_TROUBLE;
 }
 
 static int record(struct recording *r)
@@ -336,7 +348,7 @@ static int record(struct recording *r)
 	int rc = open_all(r, err, sizeof(err));
 
 	if (rc < 0)
-		return complain(err, exit_of(rc));
+		return complain(err, exit_of(r, rc));
 	r->link_type = capture_link_type(r->capture);
 	/* A pipe's reader sees every datagram when it comes. */
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -176,7 +176,7 @@ enum packet_verdict packet_parse(int link_type, const void *bytes, size_t len,
 		return parse_ether_type(&c, type, out);
 	case DLT_NULL:
 	case DLT_LOOP:
-		/* The family's number and byte order are the capturing system's; IP tells itself. */
+		/* The family's number depends on the capturing system; IP tells itself. */
 		cursor_take(&c, 4);
 		return parse_ip(&c, out);
 	case DLT_RAW:

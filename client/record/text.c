@@ -81,7 +81,8 @@ static void print_frame(const struct decoder *decoder, const ProtobufCBinaryData
 	}
 	frame_hash(&frame, decoder->env_id, &hash);
 	digest_hex_encode(hash.b, SHORT_HASH, hex);
-	fprintf(decoder->out, "    frame %s %" PRIu64 "..%" PRIu64 " boot %" PRIu64 "%s%s %zu B %s\n",
+	fprintf(decoder->out,
+		"    frame %s %" PRIu64 "..%" PRIu64 " boot %" PRIu64 "%s%s %zu B %s\n",
 		frame.origin, frame.first_seq, frame_last_seq(&frame), frame.lineage.boot,
 		frame.flags & FRAME_OPENS ? " opens" : "", frame.flags & FRAME_STUB ? " stub" : "",
 		bytes->len, hex);
@@ -101,7 +102,8 @@ static void print_head(const struct decoder *decoder, const ProtobufCBinaryData 
 		return;
 	}
 	digest_hex_encode(head.frame_hash.b, SHORT_HASH, hex);
-	fprintf(decoder->out, "    head  %s %" PRIu64 " boot %" PRIu64 " counter %" PRIu64 "%s%s%s %s\n",
+	fprintf(decoder->out,
+		"    head  %s %" PRIu64 " boot %" PRIu64 " counter %" PRIu64 "%s%s%s %s\n",
 		head.origin, head.seq, head.lineage.boot, head.counter,
 		head.flags & HEAD_GOODBYE ? " goodbye" : "", head.flags & HEAD_DISK ? " disk" : "",
 		head.flags & HEAD_UNPROVEN ? " unproven" : "", hex);

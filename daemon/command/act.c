@@ -170,6 +170,10 @@ static bool refuse_start(struct command_call *call, Chime__Effect *effect, const
 	if (!job->defined) {
 		refuse_effect(call, effect, arena_print(arena, "%s was removed", job->key), NULL,
 			      NULL);
+	} else if (!job->enabled && !call->request->start->force) {
+		refuse_effect(call, effect, arena_print(arena, "%s is disabled", job->key),
+			      "its definition says enabled: false",
+			      arena_print(arena, "chime start --force %s", job->key));
 	} else if (job->held && !(ignore & IGNORE_HOLD)) {
 		refuse_effect(call, effect, arena_print(arena, "%s is held", job->key),
 			      arena_print(arena, "by %s%s%s", job->held_by,
@@ -355,36 +359,41 @@ static bool run_is_meant(const Chime__KillRequest *request, const struct run *ru
 	return false;
 }
 
-static void kill_job(struct command_call *call, Chime__ActionReply *reply, struct job *job)
+static void kill_run(struct command_call *call, Chime__ActionReply *reply, struct run *run)
 {
-	struct arena *arena = &call->node->arena;
-	Chime__Effect *effect = add_effect(call, reply, job);
-	struct run *run, *next;
+	Chime__Effect *effect = add_effect(call, reply, run->job);
+	bool waiting = run->state == CHIME__RUN_STATE__RUN_WAITING;
 	bool dry = call->request->kill->dry_run;
 
-	if (refuse_foreign(call, effect, job))
-		return;
-	for (run = job->live; run; run = next) {
+	effect->has_run = true;
+	effect->run = run->id.seq;
+	effect->what = arena_print(&call->node->arena, "%s  %llu@%s%s",
+				   waiting ? "cancelled" : "killing",
+				   (unsigned long long)run->id.seq, run->job->server,
+				   waiting ? "" : "  TERM now, KILL after kill_grace");
+	if (!dry && waiting)
+		record_cancelled(call, run);
+	else if (!dry)
+		record_killing(call, run);
+}
+
+static void kill_job(struct command_call *call, Chime__ActionReply *reply, struct job *job)
+{
+	struct run *run, *next;
+	Chime__Effect *effect;
+	size_t before = reply->n_effect;
+
+	for (run = job->own ? job->live : NULL; run; run = next) {
 		next = run->next_live;
-		if (!run_is_meant(call->request->kill, run))
-			continue;
-		effect->has_run = true;
-		effect->run = run->id.seq;
-		if (run->state == CHIME__RUN_STATE__RUN_WAITING) {
-			effect->what = arena_print(arena, "cancelled  %llu@%s",
-						   (unsigned long long)run->id.seq, job->server);
-			if (!dry)
-				record_cancelled(call, run);
-		} else {
-			effect->what = arena_print(arena,
-				"killing  %llu@%s  TERM now, KILL after kill_grace",
-				(unsigned long long)run->id.seq, job->server);
-			if (!dry)
-				record_killing(call, run);
-		}
+		if (run_is_meant(call->request->kill, run))
+			kill_run(call, reply, run);
 	}
-	if (!effect->has_run)
-		refuse_effect(call, effect, arena_print(arena, "%s is not running", job->key), NULL,
+	if (reply->n_effect > before)
+		return;
+	effect = add_effect(call, reply, job);
+	if (!refuse_foreign(call, effect, job))
+		refuse_effect(call, effect,
+			      arena_print(&call->node->arena, "%s is not running", job->key), NULL,
 			      NULL);
 }
 
@@ -392,7 +401,7 @@ void command_kill(struct command_call *call)
 {
 	const Chime__KillRequest *request = call->request->kill;
 	Chime__ActionReply *reply;
-	size_t count;
+	size_t count, room;
 	struct job **jobs = command_find_jobs(call, request->target, request->n_target, &count);
 
 	if (!jobs)
@@ -401,7 +410,11 @@ void command_kill(struct command_call *call)
 		command_refuse(call, 2, "kill what?", NULL, "chime kill TARGET...");
 		return;
 	}
-	reply = begin_action(call, count);
+	room = count;
+	for (size_t i = 0; i < count; i++)
+		for (const struct run *r = jobs[i]->live; r; r = r->next_live)
+			room++;
+	reply = begin_action(call, room);
 	for (size_t i = 0; i < count; i++)
 		kill_job(call, reply, jobs[i]);
 }

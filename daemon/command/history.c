@@ -176,6 +176,7 @@ struct events {
 	uint64_t from;
 	int64_t since_us;
 	bool newest_first;
+	const char *origin;		/* NULL = all */
 };
 
 static void add_event(struct events *events, const struct frame *frame, size_t i,
@@ -219,7 +220,8 @@ static bool read_frame_cb(void *arg, const uint8_t *raw, size_t len)
 	Chime__Events *list;
 	bool more = true;
 
-	if (frame_parse(raw, len, &frame) != FRAME_OK)
+	if (frame_parse(raw, len, &frame) != FRAME_OK ||
+	    (events->origin && strcmp(events->origin, frame.origin) != 0))
 		return true;
 	list = (Chime__Events *)budget_unpack(&chime__events__descriptor, frame.body,
 					      frame.body_len);
@@ -292,16 +294,13 @@ void command_events(struct command_call *call)
 		.from = request->from,
 		.since_us = request->since,
 		.newest_first = !from_server,
+		.origin = request->origin,
 	};
 
 	if (events.limit > EVENTS_MAX)
 		events.limit = EVENTS_MAX;
 	events.rows = arena_take(&node->arena, (events.limit + 1) * sizeof(*events.rows));
-	if (request->origin && !from_server)
-		events.from = 0;
-	if (request->origin)
-		events.newest_first = false;
-	if (request->origin)
+	if (from_server)
 		journal_read_from(node->setup.journal, request->origin, request->from,
 				  read_frame_cb, &events);
 	else if (events.limit)

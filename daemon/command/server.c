@@ -1,6 +1,8 @@
 /* Questions about servers, and what servers ask each other. */
 #include "daemon/command/command.h"
 
+#include "proto/version.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +53,7 @@ Chime__ServerRow *command_server_row(struct command_call *call, struct peer *pee
 	count_jobs(node, peer->server, row);
 	row->has_unproven = true;
 	row->unproven = peer->self ? node->unproven : peer->head_flags & HEAD_UNPROVEN;
-	row->version = peer->self ? NULL : peer->version;
+	row->version = peer->self ? CHIME_VERSION : peer->version;
 	row->has_skew_us = !peer->self && peer->heard.us;
 	row->skew_us = peer->skew_us;
 	if (peer->self && node->unproven)

@@ -162,6 +162,11 @@ static enum overlap_kind overlap_of(const struct job *job, Chime__Cause cause)
 	return cause == CHIME__CAUSE__CAUSE_CONDITION ? OVERLAP_QUEUE : OVERLAP_SKIP;
 }
 
+static bool is_of_unproven_past(const struct engine *engine, const struct run *run)
+{
+	return engine->unproven && (run->boot != engine->boot || run->tag != engine->tag);
+}
+
 enum run_wait engine_wait(const struct engine *engine, const struct run *run)
 {
 	const struct job *job = run->job;
@@ -177,7 +182,7 @@ enum run_wait engine_wait(const struct engine *engine, const struct run *run)
 		return WAIT_HOLD;
 	if (!job->enabled && !run->forced)
 		return WAIT_DISABLED;
-	if (engine->unproven && (run->boot != engine->boot || run->tag != engine->tag))
+	if (is_of_unproven_past(engine, run))
 		return WAIT_UNPROVEN;
 	if (run->not_before_us > engine->now.wall.us)
 		return WAIT_LAUNCHER;
@@ -572,6 +577,9 @@ static void decide_waiting(struct engine *engine, struct run *run)
 {
 	struct job *job = run->job;
 
+	/* It may have started, ended or expired in a past that only peers know. */
+	if (is_of_unproven_past(engine, run))
+		return;
 	if (!job->defined) {
 		end_waiting(engine, run, CHIME__RUN_STATE__RUN_CANCELLED, "the job was removed");
 		return;

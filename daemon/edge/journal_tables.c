@@ -172,7 +172,7 @@ static void bind_run(sqlite3_stmt *stmt, const struct run *run)
 	bind_int(stmt, ++at, (int64_t)run->boot);
 	bind_int(stmt, ++at, (int64_t)run->tag);
 	bind_text(stmt, ++at, run->job->name);
-	bind_int(stmt, ++at, run->job->own);
+	bind_int(stmt, ++at, run->returned ? 2 : run->job->own);
 	bind_int(stmt, ++at, run->state);
 	bind_int(stmt, ++at, run->cause);
 	bind_text(stmt, ++at, run->cycle);
@@ -383,7 +383,7 @@ static void load_seen(struct journal *journal, struct model *model, int64_t sinc
 {
 	sqlite3_stmt *stmt = journal_statement(journal,
 		"SELECT server, job, cycle, made_by, proofs, created FROM runs "
-		"WHERE own = 1 AND cause = 2 AND created >= ?");
+		"WHERE own > 0 AND cause = 2 AND created >= ?");
 
 	bind_int(stmt, 1, since_us);
 	while (journal_row(journal, stmt)) {
@@ -510,7 +510,8 @@ void journal_put_command(struct journal *journal, const void *key, size_t key_le
 bool journal_run_is_over(struct journal *journal, const char *server, uint64_t run)
 {
 	sqlite3_stmt *stmt = journal_statement(journal,
-		"SELECT 1 FROM runs WHERE server = ? AND run = ? AND state >= 4");
+		"SELECT 1 FROM runs WHERE server = ?1 AND state >= 4 AND "
+		"(run = ?2 OR (rerun_of = ?2 AND cause <> 4))");
 	bool found;
 
 	bind_text(stmt, 1, server);

@@ -27,7 +27,6 @@
 #include "daemon/launcher/registry.h"
 #include "daemon/spool.h"
 
-#include <limits.h>
 
 enum {
 	LAUNCHER_FDS_KEPT = 10,		/* below this a descriptor is only a place for dup2 */
@@ -72,7 +71,7 @@ struct launcher {
 	char spool_id[33];
 	char boot_id[SPOOL_BOOT_ID_SIZE];
 	char cgroup[SPOOL_PATH_SIZE];
-	char shepherd[PATH_MAX];
+	char shepherd[32];		/* the program, by descriptor */
 	struct run *runs;
 	struct kept *kept;		/* oldest first */
 	size_t kept_count, kept_size;

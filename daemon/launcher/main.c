@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -159,25 +160,29 @@ static int open_folders(struct launcher *launcher)
 
 /* ---- ourselves ------------------------------------------------------------------------------ */
 
-/* Beside this program, else where it is installed. */
+/* Beside this program, else where it is installed. It is held open and started by descriptor: after
+ * an upgrade on disk, this launcher goes on with the shepherd it was made for. */
 static int find_shepherd(struct launcher *launcher)
 {
-	ssize_t n = readlink("/proc/self/exe", launcher->shepherd, sizeof(launcher->shepherd) - 32);
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
 	char *slash;
+	int fd = -1;
 
-	launcher->shepherd[n > 0 ? n : 0] = 0;
-	slash = strrchr(launcher->shepherd, '/');
+	path[n > 0 ? n : 0] = 0;
+	slash = strrchr(path, '/');
 	if (slash) {
 		memcpy(slash + 1, "chime-shepherd", sizeof("chime-shepherd"));
-		if (access(launcher->shepherd, X_OK) == 0)
-			return 0;
+		fd = access(path, X_OK) ? -1 : open(path, O_PATH | O_CLOEXEC);
 	}
-	snprintf(launcher->shepherd, sizeof(launcher->shepherd), "%s", LIBEXECDIR "/chime-shepherd");
-	if (access(launcher->shepherd, X_OK) == 0)
-		return 0;
-	return fail("cannot find the program chime-shepherd",
-		    "it is neither beside chime-launcher nor in " LIBEXECDIR,
-		    "install chime again, all programs together");
+	if (fd < 0 && access(LIBEXECDIR "/chime-shepherd", X_OK) == 0)
+		fd = open(LIBEXECDIR "/chime-shepherd", O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return fail("cannot find the program chime-shepherd",
+			    "it is neither beside chime-launcher nor in " LIBEXECDIR,
+			    "install chime again, all programs together");
+	snprintf(launcher->shepherd, sizeof(launcher->shepherd), "/proc/self/fd/%d", fd);
+	return 0;
 }
 
 /* Moves the link up and fills the places below with nothing. */

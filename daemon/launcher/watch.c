@@ -122,7 +122,8 @@ static int tell_end(struct launcher *launcher, struct run *run, struct attempt_r
 	    report->result != RESULT_START_ERROR) {
 		struct attempt_report begun = { .id = report->id, .state = ATTEMPT_RUNNING,
 						.exit_code = -1, .pid = report->pid,
-						.started_us = report->started_us };
+						.started_us = report->started_us,
+						.slot_utc_s = report->slot_utc_s };
 
 		memcpy(begun.job, report->job, sizeof(begun.job));
 		memcpy(begun.cycle, report->cycle, sizeof(begun.cycle));

@@ -540,6 +540,8 @@ int main(int argc, char **argv)
 		fputs("chime-shepherd: is started by chime-launcher only\n", stderr);
 		return 2;
 	}
+	/* It was started by a descriptor, and would be called by its number. */
+	prctl(PR_SET_NAME, "chime-shepherd");
 	r = prepare(shepherd);
 	if (r)
 		return 3;	/* nothing was forked and nothing written: "not started" */

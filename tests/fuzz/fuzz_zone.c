@@ -33,8 +33,9 @@ static void check_instant(const struct zone *zone, int64_t utc_s)
 	assert(utoff_s == span.utoff_s);
 	count = zone_from_civil(zone, &civil, found, NULL);
 	assert(count == 1 || count == 2);
-	assert(found[0] == utc_s || (count == 2 && found[1] == utc_s));
 	assert(count == 1 || found[0] < found[1]);
+	/* No place ever showed a time three times; of a file that claims so the first two count. */
+	assert(found[0] == utc_s || (count == 2 && found[1] <= utc_s));
 }
 
 /* From span to span: each begins where the one before it ends. */

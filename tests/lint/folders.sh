@@ -1,5 +1,5 @@
 #!/bin/bash
-# folders.sh - the top level is the one of the map, and a folder's README is no longer than 25 lines.
+# folders.sh - the top level is the one of the map; every folder has a README of at most 25 lines.
 set -eu
 
 known='^(Makefile|daemon|client|proto|schema|tests|man|README\.md|LICENSE|\.ci|examples|packaging'

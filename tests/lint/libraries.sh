@@ -12,7 +12,7 @@ jansson\.h              ^client/
 pcap                    ^client/record/
 (n?curses|panel|menu)   ^client/monitor/
 libsmartcols/           ^client/
-(pthread|threads)\.h    ^none$
+(pthread|threads)\.h    ^daemon/edge/resolve\.c$
 TABLE
 }
 

@@ -11,9 +11,10 @@ if [ ! -e "$page" ]; then
 	echo "$page:1: there is no manual page"
 	exit 1
 fi
-grep -nE '^[[:space:]]*\.name = "' $table | sed -E 's/^([0-9]+):.*\.name = "([^"]*)".*/\1 \2/' \
-	>"${work:=$(mktemp -d)}/rows"
+work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+grep -nE '^[[:space:]]*\.name = "' $table | sed -E 's/^([0-9]+):.*\.name = "([^"]*)".*/\1 \2/' \
+	>"$work/rows"
 
 while read -r line name; do
 	if ! grep -qE "^\.It Ic $name( |$)" $page; then
@@ -37,12 +38,14 @@ while read -r line words; do
 done <"$work/items"
 
 # Options of help texts: lines that begin with blanks and a dash.
-while IFS=: read -r line text; do
-	for option in $(grep -oE -- '--[a-z][a-z-]+' <<<"$text" | sort -u); do
-		if ! grep -qE "Fl -${option#--}( |$)" $page; then
-			echo "$table:$line: $option is not in $page"
-			wrong=1
-		fi
-	done
-done < <(grep -nE '"[[:space:]]*(-[a-zA-Z],? *)?--[a-z]' $table)
+grep -nE '"[[:space:]]*(-[a-zA-Z],? *)?--[a-z]' $table |
+	grep -oE '^[0-9]+:|--[a-z][a-z-]+' |
+	awk '/:$/ { line = $0; next } { print line $0 }' | sort -t: -k2,2 -u | sort -n \
+	>"$work/options"
+while IFS=: read -r line option; do
+	if ! grep -qE "Fl -${option#--}( |$)" $page; then
+		echo "$table:$line: $option is not in $page"
+		wrong=1
+	fi
+done <"$work/options"
 exit $wrong

@@ -6,7 +6,8 @@ command -v mandoc >/dev/null || { echo "there is no mandoc"; exit 77; }
 pages=(man/*.[1-9])
 [ -e "${pages[0]}" ] || { echo "man:1: there is no page"; exit 1; }
 wrong=0
-mandoc -T lint -W warning "${pages[@]}" | sed 's/^mandoc: //' || wrong=1
+said=$(mandoc -T lint -W warning "${pages[@]}" 2>&1) || wrong=1
+[ -z "$said" ] || printf '%s\n' "${said//mandoc: /}"
 while IFS=: read -r file line name section; do
 	if [ ! -e "man/$name.$section" ]; then
 		echo "$file:$line: there is no page $name($section)"

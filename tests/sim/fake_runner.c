@@ -171,6 +171,7 @@ void runner_start(struct runner *runner, const struct run_order *said)
 	snprintf(report->slot, sizeof(report->slot), "%s", said->slot);
 	snprintf(report->cause, sizeof(report->cause), "%s", said->cause);
 	memcpy(order->hash, said->hash, sizeof(order->hash));
+	report->slot_utc_s = said->slot_utc_s;
 	order->said = *said;
 	order->said.job = report->job;
 	order->said.cycle = report->cycle;

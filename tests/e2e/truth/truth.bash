@@ -1,6 +1,6 @@
 # truth.bash - the truth file under faults (lib.bash is loaded): jobs, faults, collecting, comparing.
 
-TRUTH_DIR=${BASH_SOURCE[0]%/*}
+TRUTH_DIR=$(dirname "${BASH_SOURCE[0]}")
 
 # truth_jobs EVERY ENABLED - 30 jobs for alpha, bravo, charlie: six sources, two steps behind each,
 # six fan-ins of two neighbours, one step behind each. Writes $T/after too.
