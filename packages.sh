@@ -12,8 +12,8 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config binutils libssl-dev libprotobuf-c-dev
-	protobuf-c-compiler libsqlite3-dev libpcap-dev libncurses-dev libevent-dev uthash-dev libyaml-dev libjansson-dev
-	libsmartcols-dev'
+	protobuf-c-compiler libsqlite3-dev libpcap-dev libncurses-dev libevent-dev uthash-dev
+	libyaml-dev libjansson-dev libsmartcols-dev'
 # Used when jobs run and in demo and tests.
 run='tzdata openssl sqlite3 procps util-linux iproute2'
 tests='clang libclang-rt-14-dev libcmocka-dev bats tmux mandoc shellcheck nftables jq'

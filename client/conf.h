@@ -35,7 +35,7 @@ struct client_conf {
 	char *environment;		/* NULL = not given; so with every text here */
 	char *via;
 	char *socket;			/* never NULL */
-	bool socket_given;		/* it was named by somebody: a missing one is worth a word */
+	bool socket_given;		/* somebody named it: a missing one is worth a word */
 	char *timezone;
 	char *ca, *certificate, *key;	/* all or none */
 	char **servers;

@@ -337,7 +337,8 @@ static void fit_names(struct table *table)
 			width[i] = w > width[i] ? w : width[i];
 		}
 		/* A column that may be cut need not cost the names anything beyond 16. */
-		total += (table->columns[i].flags & COLUMN_CUT && width[i] > 16 ? 16 : width[i]) + 2;
+		bool cut = table->columns[i].flags & COLUMN_CUT && width[i] > 16;
+		total += 2 + (cut ? 16 : width[i]);
 	}
 	if (table->out->width == 0 || total <= (size_t)table->out->width)
 		return;

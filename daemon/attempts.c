@@ -4,7 +4,7 @@
  *
  *	report                 run here                       event
  *	RUNNING                starting                       run.started
- *	ENDED                  starting, running, waiting     run.ended (success, failed, killed, ...)
+ *	ENDED                  starting, running, waiting     run.ended (success, failed, ...)
  *	ENDED                  over                           none; acknowledged again
  *	NOT_STARTED            starting                       run.not_started: back to waiting
  *	LOST                   starting, running              run.ended lost
@@ -166,7 +166,7 @@ static struct run *find_found(const struct node *node, const struct attempt_repo
 	return NULL;
 }
 
-/* A run whose event was lost with an older database: it fills its slot, so that nothing runs twice. */
+/* A run whose event was lost with an older database: it fills its slot, so nothing runs twice. */
 static struct run *record_found(struct node *node, const struct attempt_report *r)
 {
 	Chime__RunCreated c = CHIME__RUN_CREATED__INIT;

@@ -1,6 +1,6 @@
 /*
- * definitions.c - the set of own job definitions: what the launcher has accepted becomes job events,
- * all of it or nothing, and the answer of those who asked for the reload.
+ * definitions.c - the set of own job definitions: what the launcher has accepted becomes job
+ * events, all of it or nothing, and the answer of those who asked for the reload.
  *
  * The launcher is told that a generation is committed only after the commit, and keeps the one
  * before until then, so that a run always finds the definition it was decided with.
@@ -115,14 +115,6 @@ void definitions_fini(struct node *node)
 	inbox_item_free(node->jobs_later);
 }
 
-static const struct job_def *find_def(const struct jobset *set, const char *name)
-{
-	for (size_t i = 0; i < set->count; i++)
-		if (strcmp(set->jobs[i].name, name) == 0)
-			return &set->jobs[i];
-	return NULL;
-}
-
 /* Consumers that are true already in a cycle that is open: loading starts nothing, but says so. */
 static void find_already_true(struct node *node, const struct job *job, Chime__ReloadReply *reply)
 {
@@ -154,36 +146,36 @@ static void reply_reload(struct node *node, Chime__ReloadReply *body)
 	}
 }
 
+static void apply_definition(struct node *node, const struct job_def *def, const char *actor,
+			     Chime__ReloadReply *reply)
+{
+	struct job *job = model_mention_job(&node->model, def->name, node->setup.server);
+
+	job->set_turn = node->model.turn;
+	if (job->defined && memcmp(job->hash, def->hash, sizeof(job->hash)) == 0) {
+		reply->same++;
+		return;
+	}
+	if (job->defined)
+		reply->changed[reply->n_changed++] = job->name;
+	else
+		reply->added[reply->n_added++] = job->name;
+	record_defined(node, def, actor);
+	find_already_true(node, job, reply);
+}
+
 static void apply_set(struct node *node, const struct jobset *set, Chime__ReloadReply *reply)
 {
 	const char *actor = node->reload_waiters ? node->reload_waiters->actor : NULL;
 	struct job *job, *next;
 
+	for (size_t i = 0; i < set->count; i++)
+		apply_definition(node, &set->jobs[i], actor, reply);
 	HASH_ITER(hh, node->model.jobs, job, next)
-		if (job->own && job->defined && !find_def(set, job->name)) {
-			reply->removed[reply->n_removed++] =
-				arena_copy_text(&node->arena, job->name);
+		if (job->own && job->defined && job->set_turn != node->model.turn) {
+			reply->removed[reply->n_removed++] = job->name;
 			record_removed(node, job, actor);
 		}
-	for (size_t i = 0; i < set->count; i++) {
-		const struct job_def *def = &set->jobs[i];
-
-		job = model_find_job(&node->model, def->name, node->setup.server);
-		if (job && job->defined &&
-		    memcmp(job->hash, def->hash, sizeof(job->hash)) == 0) {
-			reply->same++;
-			continue;
-		}
-		if (job && job->defined)
-			reply->changed[reply->n_changed++] =
-				arena_copy_text(&node->arena, def->name);
-		else
-			reply->added[reply->n_added++] = arena_copy_text(&node->arena, def->name);
-		record_defined(node, def, actor);
-		job = model_find_job(&node->model, def->name, node->setup.server);
-		if (job)
-			find_already_true(node, job, reply);
-	}
 }
 
 void definitions_load(struct node *node, const struct inbox_item *item)
@@ -195,14 +187,14 @@ void definitions_load(struct node *node, const struct inbox_item *item)
 	size_t own_jobs = 0;
 
 	if (node->state == NODE_PROBATION) {
-		/* The launcher sends its set once; it waits until there is a lineage to say it in. */
+		/* The launcher sends its set once; it waits until there is a lineage for it. */
 		inbox_item_free(node->jobs_later);
 		node->jobs_later = inbox_item_new(INBOX_JOBS, item->data, item->len);
 		node->jobs_later->number = item->number;
 		return;
 	}
-	if (jobset_parse((const char *)item->data, item->len, "registry", &options, &set,
-			 &diags) < 0 || diags.errors) {
+	jobset_read_stream((const char *)item->data, item->len, "registry", &options, &set, &diags);
+	if (diags.errors) {
 		log_error("jobs.unreadable", "errors=%zu first=%s", diags.errors,
 			  log_quote(diags.count ? diags.list[0].text : "?"));
 		goto out;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_bytes(struct text *text, const void *data, size_t len)
+static void put_bytes(struct fields_text *text, const void *data, size_t len)
 {
 	if (text->full || len > text->size - text->len) {
 		text->full = true;
@@ -20,7 +20,7 @@ static void put_bytes(struct text *text, const void *data, size_t len)
 	text->len += len;
 }
 
-void fields_put(struct text *text, const char *key, const char *value, size_t len)
+void fields_put(struct fields_text *text, const char *key, const char *value, size_t len)
 {
 	char head[64];
 	int n = snprintf(head, sizeof(head), "%s:%zu:", key, len);
@@ -30,7 +30,7 @@ void fields_put(struct text *text, const char *key, const char *value, size_t le
 	put_bytes(text, "\n", 1);
 }
 
-static void put_hex(struct text *text, const char *key, const uint8_t *bytes, size_t size)
+static void put_hex(struct fields_text *text, const char *key, const uint8_t *bytes, size_t size)
 {
 	char hex[129];
 
@@ -40,7 +40,7 @@ static void put_hex(struct text *text, const char *key, const uint8_t *bytes, si
 	fields_put(text, key, hex, size * 2);
 }
 
-void fields_put_all(struct text *text, const struct field *field, const void *base)
+void fields_put_all(struct fields_text *text, const struct field *field, const void *base)
 {
 	for (; field->key; field++) {
 		const char *at = (const char *)base + field->offset;
@@ -76,7 +76,7 @@ void fields_put_all(struct text *text, const struct field *field, const void *ba
 	}
 }
 
-void fields_seal(struct text *text)
+void fields_seal(struct fields_text *text)
 {
 	char hex[9];
 

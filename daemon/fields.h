@@ -13,7 +13,9 @@
 
 enum { FIELDS_VALUE_MAX = 1 << 20 };
 
-enum field_kind { FIELD_TEXT, FIELD_I32, FIELD_U32, FIELD_I64, FIELD_U64, FIELD_HEX, FIELD_POINTER };
+enum field_kind {
+	FIELD_TEXT, FIELD_I32, FIELD_U32, FIELD_I64, FIELD_U64, FIELD_HEX, FIELD_POINTER,
+};
 
 /* One member of a struct: how it is called in the file, where it lives, how it is written. */
 struct field {
@@ -31,18 +33,18 @@ struct field {
 	  .size = sizeof(((struct structure *)0)->name) }
 
 /* Text under construction; `full` is sticky, so that only the end must be checked. */
-struct text {
+struct fields_text {
 	char *data;
 	size_t len, size;
 	bool full;
 };
 
-void fields_put(struct text *text, const char *key, const char *value, size_t len);
+void fields_put(struct fields_text *text, const char *key, const char *value, size_t len);
 
 /* Every member the table names; a NULL pointer is left out. */
-void fields_put_all(struct text *text, const struct field *field, const void *base);
+void fields_put_all(struct fields_text *text, const struct field *field, const void *base);
 
-void fields_seal(struct text *text);
+void fields_seal(struct fields_text *text);
 
 /* The length of a sealed text without its seal, 0 = it is not whole, or its first key is not
  * `magic`. What follows the seal does not count. */

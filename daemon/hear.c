@@ -158,7 +158,8 @@ static void hear_head(struct node *node, const void *raw, size_t len)
 		node_count(node, "heads of unknown servers");
 		return;
 	}
-	if (head_is_stale(peer, &head) || (peer->self && lineage_equal(head.lineage, node->lineage)))
+	if (head_is_stale(peer, &head) ||
+	    (peer->self && lineage_equal(head.lineage, node->lineage)))
 		return;
 	if (head_verify(&head, peer->key) != HEAD_OK) {
 		node_count(node, "heads with a bad signature");
@@ -219,7 +220,8 @@ void hear_datagram(struct node *node, const struct inbox_item *item)
 		node_count(node, envelope_verdict_name(verdict));
 		return;
 	}
-	d = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor, opened.bytes, opened.len);
+	d = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor, opened.bytes,
+					     opened.len);
 	if (!d || !d->sender || !name_server_valid(d->sender, NULL) ||
 	    (!peers_find(&node->peers, d->sender) && peers_count(&node->peers) >= PEERS_MAX)) {
 		node_count(node, "datagrams malformed");

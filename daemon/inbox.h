@@ -30,8 +30,8 @@ enum inbox_kind {
 	INBOX_OUTPUT,		/* number = cookie, fd or error */
 	INBOX_REQUEST,		/* conn, data: packed Request, text: who asks, number: enum role */
 	INBOX_CLOSED,		/* conn is gone */
-	INBOX_ANSWER,		/* peer link: data = packed Reply, number = cookie; error on failure */
-	INBOX_PEER,		/* peer link is up: data = peer's certificate (DER), text = its name */
+	INBOX_ANSWER,		/* peer link: data = packed Reply, number = cookie, or error */
+	INBOX_PEER,		/* peer link is up: data = its certificate (DER), text = name */
 	INBOX_RELOAD,		/* SIGHUP */
 	INBOX_STOP,		/* SIGTERM, SIGINT */
 	INBOX_WAKE,		/* the clock was set, or a timer is due: nothing but a turn */

@@ -69,6 +69,11 @@ int jobset_parse(const char *text, size_t len, const char *name,
 void jobfile_read(const char *text, size_t len, const char *name,
 		  const struct jobfile_options *options, struct jobset *set, struct diags *diags);
 
+/* Appends the jobs of a stream of canonical texts: each is bounded by itself, the stream is not. */
+void jobset_read_stream(const char *text, size_t len, const char *name,
+			const struct jobfile_options *options, struct jobset *set,
+			struct diags *diags);
+
 /* Drops the jobs whose `server:` does not name `server` (name, list or glob). */
 void jobset_select(struct jobset *set, const char *server);
 

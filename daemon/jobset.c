@@ -260,6 +260,23 @@ int jobset_parse(const char *text, size_t len, const char *name,
 	return 0;
 }
 
+void jobset_read_stream(const char *text, size_t len, const char *name,
+			const struct jobfile_options *options, struct jobset *set,
+			struct diags *diags)
+{
+	static const char mark[] = "\n---\n";
+	const char *at = text, *end = text + len;
+
+	/* Canonical scalars are quoted and escaped: the mark stands between documents only. */
+	while (at < end) {
+		const char *next = memmem(at, (size_t)(end - at), mark, sizeof(mark) - 1);
+		size_t part = next ? (size_t)(next + 1 - at) : (size_t)(end - at);
+
+		jobfile_read(at, part, name, options, set, diags);
+		at += part;
+	}
+}
+
 bool jobset_next_server(const char **text, char out[NAME_SERVER_MAX + 1])
 {
 	const char *at = *text + strspn(*text, " ,");

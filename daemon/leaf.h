@@ -18,7 +18,8 @@ int leaf_find_base(char *out, size_t size);
 /* Removes base/chime-NAME, if it is there and empty. */
 void leaf_forget(const char *base, const char *name);
 
-/* Makes base/chime-NAME and opens it. Descriptor for CLONE_INTO_CGROUP, `path` is filled; -errno. */
+/* Makes base/chime-NAME and opens it. Descriptor for CLONE_INTO_CGROUP, `path` is filled; or
+ * -errno. */
 int leaf_open(const char *base, const char *name, char *path, size_t size);
 
 /* Kills whatever is in it, forks under way included. */

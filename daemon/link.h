@@ -10,7 +10,7 @@
  *   HELLO      who I am (server, environment)     SCANNED    every directory of the spool was
  *   RELOAD     read the job files anew                       reported; follows the STATE messages
  *   COMMITTED  generation g is in my journal      SET        an accepted set, a memfd with its text
- *   START      run R, attempt A of job J, hash    REFUSED    a reload failed, a memfd with the errors
+ *   START      run R, attempt A of job J, hash    REFUSED    a reload failed, memfd with the errors
  *   KILL       stop that run: TERM, grace, KILL   STATE      what is known of one attempt
  *   ACK        its end is in my journal           OUTPUT     an open file descriptor, or -errno
  *   OPEN       I want to read its output
@@ -47,11 +47,11 @@ struct attempt_id {
 };
 
 enum attempt_state {
-	ATTEMPT_RUNNING = 1,	/* exec succeeded; pid and started_us are set. In a report of the scan
-				 * pid may be 0: launched, told again when exec succeeded */
+	ATTEMPT_RUNNING = 1,	/* exec succeeded; pid and started_us are set. In a report of the
+				 * scan pid may be 0: launched, told again when exec succeeded */
 	ATTEMPT_ENDED,		/* the record is complete; RUNNING came before it, but for a start
 				 * error and for what the scan found ended */
-	ATTEMPT_NOT_STARTED,	/* nothing was forked: unknown job or hash, no directory, errno set */
+	ATTEMPT_NOT_STARTED,	/* nothing was forked: unknown job or hash, no folder, errno set */
 	ATTEMPT_LOST,		/* it was or may have been forked, and left no record */
 };
 
@@ -81,7 +81,8 @@ struct attempt_report {
 	uint32_t overlooked;		/* 1 = found in the spool, the node did not ask for it */
 	int64_t slot_utc_s;		/* from the spec as the texts below; INT64_MIN = no slot */
 	char job[121];			/* from the spec, for runs the journal does not know */
-	char cycle[40], slot[40], cause[12], detail[128];	/* detail: text for people, e.g. "user batch: no such user" */
+	char cycle[40], slot[40], cause[12];
+	char detail[128];	/* text for people, e.g. "user batch: no such user" */
 };
 
 struct link_message {

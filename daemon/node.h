@@ -58,9 +58,9 @@ enum node_state {
 struct node_setup {
 	const char *environment, *server;
 	const char *timezone;
-	const char *boot_path;			/* NULL: no boot file (the simulator gives boot_number) */
+	const char *boot_path;		/* NULL: none (the simulator gives boot_number) */
 	uint64_t *boot_number;
-	const char *const *seeds;		/* control addresses of peers, from the configuration */
+	const char *const *seeds;		/* control addresses of peers, as configured */
 	size_t seed_count;
 	const struct identity *identity;	/* NULL: a single server without bus */
 	const struct keyring *keys;		/* NULL or empty: no bus */

@@ -194,9 +194,8 @@ static int find_entry(int fd, const struct view *view, uint64_t offset, struct o
 		first = entries - (ring - 1);
 	r = first < entries ? search_entries(fd, view, first, entries, offset, entry) : 1;
 	if (r == 1)
-		r = search_entries(fd, view, 0,
-				   entries < view->head.head_slots ? entries : view->head.head_slots,
-				   offset, entry);
+		r = search_entries(fd, view, 0, entries < first ? entries :
+						view->head.head_slots, offset, entry);
 	if (!r && offset - entry->offset >= entry->len)
 		r = 1;
 	return r;

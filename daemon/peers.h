@@ -54,7 +54,7 @@ struct peer {
 	int64_t pull_backoff_us;
 	uint32_t pull_turn;
 	bool pinging;
-	struct boot ask_at;			/* an unknown certificate is asked for at most once a second */
+	struct boot ask_at;			/* for its certificate: once a second at most */
 };
 
 struct peers {

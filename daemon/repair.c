@@ -384,8 +384,9 @@ static void ask_ended(struct node *node, const struct ask *ask, const Chime__Rep
 	if (reply && peer && !peer->self)
 		peer_meet(peer, node->now);
 	if (ask->kind == ASK_PULL && origin)
-		pull_ended(node, origin, peer, reply && reply->body_case == CHIME__REPLY__BODY_PULL ?
-					 reply->pull : NULL);
+		pull_ended(node, origin, peer,
+			   reply && reply->body_case == CHIME__REPLY__BODY_PULL ?
+			   reply->pull : NULL);
 	if (ask->kind != ASK_PULL && reply && reply->body_case == CHIME__REPLY__BODY_VECTOR)
 		hear_vector(node, reply->vector, ask->peer[0] ? ask->peer :
 			    reply->vector->server ? reply->vector->server : "");

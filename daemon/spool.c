@@ -92,7 +92,7 @@ int spool_name_parse(const char *name, struct attempt_id *id)
 
 int spool_spec_encode(const struct spool_spec *spec, char **out, size_t *len)
 {
-	struct text text = { .data = malloc(SPOOL_SPEC_MAX), .size = SPOOL_SPEC_MAX };
+	struct fields_text text = { .data = malloc(SPOOL_SPEC_MAX), .size = SPOOL_SPEC_MAX };
 
 	assert(text.data);
 	fields_put(&text, "chime-spec", "1", 1);
@@ -295,7 +295,7 @@ static int write_block(int fd, off_t at, const char *magic, const struct field *
 		       const void *base)
 {
 	char block[SPOOL_BLOCK] = { 0 };
-	struct text text = { .data = block, .size = sizeof(block) };
+	struct fields_text text = { .data = block, .size = sizeof(block) };
 
 	fields_put(&text, magic, "1", 1);
 	fields_put_all(&text, fields, base);

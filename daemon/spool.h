@@ -13,10 +13,10 @@
  *
  * Few files, because making and removing them is what costs most in the start of a run.
  *
- * Format of spec and of the two blocks: fields "KEY:LENGTH:VALUE\n", the first one names the kind and
- * its version, the last one is "crc:8:HEX" over all bytes before it. Unknown keys are skipped, so
- * that a launcher and a shepherd of two versions understand each other. A block is filled up with
- * zeros and overwritten in place.
+ * Format of spec and of the two blocks (fields.h): fields "KEY:LENGTH:VALUE\n", the first one names
+ * the kind and its version, the last one is "crc:8:HEX" over all bytes before it. Unknown keys are
+ * skipped, so that a launcher and a shepherd of two versions understand each other. A block is
+ * filled up with zeros and overwritten in place.
  *
  * Invariants
  * 1. The end is committed by ONE write of one block. The CRC inside is the commit mark: a torn,
@@ -94,8 +94,8 @@ int spool_spec_encode(const struct spool_spec *spec, char **text, size_t *len);
 int spool_spec_decode(const char *text, size_t len, struct spool_spec *spec);
 void spool_spec_fini(struct spool_spec *spec);
 
-/* Creates `spec`, which must not exist, and writes it. The descriptor, for fdatasync and close, with
- * the write to the disk already begun; or -errno. */
+/* Creates `spec`, which must not exist, and writes it. The descriptor, for fdatasync and close,
+ * with the write to the disk already begun; or -errno. */
 int spool_write_spec(int dir, const struct spool_spec *spec);
 int spool_read_spec(int dir, struct spool_spec *spec);
 

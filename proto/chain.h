@@ -61,7 +61,7 @@ struct chain_delivery {
 	struct frame frame;		/* view of bytes owned by the delivery */
 	struct digest hash;
 	uint8_t *raw;
-	struct head head;		/* valid when covered: this frame ends with the head's seq */
+	struct head head;		/* valid when covered: the frame ends with its seq */
 	bool covered;
 };
 

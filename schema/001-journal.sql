@@ -47,7 +47,7 @@ CREATE TABLE peers (
 	server TEXT PRIMARY KEY,
 	certificate BLOB,		-- DER
 	addresses TEXT NOT NULL,	-- one a line
-	boot INTEGER NOT NULL,		-- highest (boot, counter) of a head when it was last written
+	boot INTEGER NOT NULL,		-- highest (boot, counter) of a head when last written
 	counter INTEGER NOT NULL,
 	heard INTEGER NOT NULL,
 	version TEXT NOT NULL

@@ -1,4 +1,4 @@
-/* migrations.h - the SQL files of this folder, embedded at build; number n brings schema n-1 to n. */
+/* migrations.h - the SQL files of this folder, embedded at build; file n brings schema n-1 to n. */
 #ifndef CHIME_SCHEMA_MIGRATIONS_H
 #define CHIME_SCHEMA_MIGRATIONS_H
 

@@ -139,9 +139,16 @@ static bool add_matches(struct command_call *call, const char *text, struct job 
 			       why, "chime help targets");
 		return false;
 	}
-	for (struct job *job = node->model.jobs; job; job = job->hh.next)
-		if (job_is_visible(job) && target_matches(node, &target, job))
+	if (!target.run && !target.glob && target.job[0] && target.server[0]) {
+		struct job *job = model_find_job(&node->model, target.job, target.server);
+
+		if (job && job_is_visible(job))
 			list[(*count)++] = job;
+	} else {
+		for (struct job *job = node->model.jobs; job; job = job->hh.next)
+			if (job_is_visible(job) && target_matches(node, &target, job))
+				list[(*count)++] = job;
+	}
 	if (*count == before && target.run) {
 		struct job *job = find_job_of_run(node, &target);
 
@@ -155,27 +162,37 @@ static bool add_matches(struct command_call *call, const char *text, struct job 
 	return true;
 }
 
+static size_t drop_doubles(struct job **list, size_t count)
+{
+	size_t unique = 0;
+
+	qsort(list, count, sizeof(*list), compare_jobs);
+	for (size_t i = 0; i < count; i++)
+		if (!unique || list[unique - 1] != list[i])
+			list[unique++] = list[i];
+	return unique;
+}
+
 struct job **command_find_jobs(struct command_call *call, char **targets, size_t target_count,
 			       size_t *count)
 {
 	struct node *node = call->node;
-	size_t room = HASH_COUNT(node->model.jobs) + 1, unique = 0;
-	struct job **list = arena_take(&node->arena,
-				       room * (target_count ? target_count : 1) * sizeof(*list));
+	size_t room = HASH_COUNT(node->model.jobs) + 1;
+	/* What is found twice is dropped in time, so many targets need no more room than few. */
+	struct job **list = arena_take(&node->arena, 3 * room * sizeof(*list));
 
 	*count = 0;
 	if (!target_count)
 		for (struct job *job = node->model.jobs; job; job = job->hh.next)
 			if (job_is_visible(job))
 				list[(*count)++] = job;
-	for (size_t i = 0; i < target_count; i++)
+	for (size_t i = 0; i < target_count; i++) {
+		if (*count > 2 * room)
+			*count = drop_doubles(list, *count);
 		if (!add_matches(call, targets[i], list, count))
 			return NULL;
-	qsort(list, *count, sizeof(*list), compare_jobs);
-	for (size_t i = 0; i < *count; i++)
-		if (!unique || list[unique - 1] != list[i])
-			list[unique++] = list[i];
-	*count = unique;
+	}
+	*count = drop_doubles(list, *count);
 	return list;
 }
 
@@ -245,7 +262,8 @@ static bool is_allowed(struct command_call *call)
 	if (call->row && command_allowed(call->row, call->role))
 		return true;
 	why = call->row ? arena_print(arena, "it needs role %s, %s has role %s",
-				      role_name(call->row->role), call->who, role_name(call->role)) :
+				      role_name(call->row->role), call->who,
+				      role_name(call->role)) :
 			  "this server does not know that request";
 	command_refuse(call, call->row ? 4 : 2,
 		       arena_print(arena, "%s may not %s", call->who,

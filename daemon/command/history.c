@@ -143,7 +143,8 @@ void command_log(struct command_call *call)
 			       "it has not run yet", NULL);
 		return;
 	}
-	if (node->output_order_count == sizeof(node->output_orders) / sizeof(node->output_orders[0])) {
+	if (node->output_order_count ==
+	    sizeof(node->output_orders) / sizeof(node->output_orders[0])) {
 		command_refuse(call, 1, "the server is busy", NULL, "ask again");
 		return;
 	}

@@ -234,7 +234,8 @@ Chime__JobRow *command_job_row(struct command_call *call, struct job *job)
 	fill_times(row, job, shown_run(job));
 	node_set_zone(call->node, job);
 	if (job->defined && job->enabled && job->schedule.kind != SCHEDULE_NONE && job->zone &&
-	    schedule_next(&job->schedule, job->zone, wall_seconds(call->node->now.wall), &next) == 0) {
+	    schedule_next(&job->schedule, job->zone, wall_seconds(call->node->now.wall),
+			  &next) == 0) {
 		row->has_next = true;
 		row->next = next.utc_s;
 	}
@@ -553,7 +554,8 @@ static Chime__JobDefined *definition_of(struct command_call *call, const struct 
 	d->timezone = job->timezone;
 	d->cycle = (char *)cycle_kind_name(job_cycle_kind(job));
 	d->after = job->after;
-	d->has_overlap = d->has_overlap_n = d->has_enabled = d->has_max_time_us = d->has_hash = true;
+	d->has_overlap = d->has_overlap_n = d->has_enabled = true;
+	d->has_max_time_us = d->has_hash = true;
 	d->overlap = (Chime__OverlapKind)job->overlap;
 	d->overlap_n = job->overlap_n;
 	d->enabled = job->enabled;

@@ -201,6 +201,29 @@ static void fill_run(struct run *run, const struct event *e, const Chime__RunCre
 	set_proofs(run, c->proof, c->n_proof);
 }
 
+static enum event_verdict apply_run_ended(struct model *model, const struct event *e);
+
+static void end_orphan(struct model *model, const struct run *run)
+{
+	struct orphan **at = &model->orphans, *orphan;
+	struct event e = { 0 };
+
+	while ((orphan = *at) && (orphan->body->run_ended->ref->run != run->id.seq ||
+				  orphan->body->run_ended->ref->boot != run->boot ||
+				  orphan->body->run_ended->ref->tag != run->tag ||
+				  strcmp(orphan->ref.server, run->id.server) != 0))
+		at = &orphan->next;
+	if (!orphan)
+		return;
+	*at = orphan->next;
+	model->orphan_count--;
+	e.ref = orphan->ref;
+	e.body = orphan->body;
+	(void)apply_run_ended(model, &e);
+	chime__event__free_unpacked(orphan->body, NULL);
+	free(orphan);
+}
+
 static enum event_verdict apply_run_created(struct model *model, const struct event *e)
 {
 	const Chime__RunCreated *c = e->body->run_created;
@@ -227,6 +250,7 @@ static enum event_verdict apply_run_created(struct model *model, const struct ev
 		end_run(model, e, run, c->state);
 	} else {
 		model_look_at(model, job);
+		end_orphan(model, run);
 	}
 	return EVENT_APPLIED;
 }
@@ -301,6 +325,27 @@ static Chime__RunEnded *copy_ended(const Chime__RunEnded *ended)
 	return out;
 }
 
+static void keep_orphan(struct model *model, const struct event *e)
+{
+	size_t len = chime__event__get_packed_size(e->body);
+	struct orphan *orphan;
+	uint8_t *bytes;
+
+	if (model->orphan_count == MODEL_ORPHANS_MAX)
+		return;
+	orphan = calloc(1, sizeof(*orphan));
+	bytes = malloc(len + 1);
+	assert(orphan && bytes);
+	chime__event__pack(e->body, bytes);
+	orphan->body = chime__event__unpack(NULL, len, bytes);
+	assert(orphan->body);
+	free(bytes);
+	orphan->ref = e->ref;
+	orphan->next = model->orphans;
+	model->orphans = orphan;
+	model->orphan_count++;
+}
+
 static enum event_verdict apply_run_ended(struct model *model, const struct event *e)
 {
 	const Chime__RunEnded *ended = e->body->run_ended;
@@ -308,11 +353,15 @@ static enum event_verdict apply_run_ended(struct model *model, const struct even
 
 	if (!run_state_over(ended->state) || ended->state > CHIME__RUN_STATE__RUN_CANCELLED)
 		return EVENT_BAD_FIELDS;
+	if (!run && ended->ref && ended->ref->boot < e->ref.boot)
+		keep_orphan(model, e);
 	if (!run || run_state_over(run->state))
 		return EVENT_NO_SUBJECT;
 	if (ended->started)
 		run->started_us = ended->started;
 	run->ended_us = ended->ended ? ended->ended : e->body->time;
+	if (ended->ref->attempt)
+		run->attempt = ended->ref->attempt;
 	run->exit_code = ended->has_exit_code ? ended->exit_code : -1;
 	run->signal = ended->signal;
 	run->error = ended->error;

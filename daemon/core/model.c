@@ -82,6 +82,13 @@ void model_fini(struct model *model)
 		model->changes = change->next;
 		free(change);
 	}
+	while (model->orphans) {
+		struct orphan *orphan = model->orphans;
+
+		model->orphans = orphan->next;
+		chime__event__free_unpacked(orphan->body, NULL);
+		free(orphan);
+	}
 	free(model->due);
 	*model = (struct model){ 0 };
 }

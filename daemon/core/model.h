@@ -30,6 +30,7 @@ enum {
 	MODEL_PERSON_SIZE = 64,
 	MODEL_DETAIL_SIZE = 128,
 	MODEL_HASH_SIZE = 32,
+	MODEL_ORPHANS_MAX = 1000,
 };
 
 /* An event named for ever. server "" = none. */
@@ -90,7 +91,7 @@ struct run {
 	bool changed, in_todo, retired;
 	bool reported;				/* the launcher knows of it since our start */
 	bool returned;				/* own, but given back by peers since our start */
-	Chime__RunEnded *last_attempt;		/* to be written to the attempts table, then freed */
+	Chime__RunEnded *last_attempt;		/* for the attempts table, then freed */
 };
 
 /* The newest events of one job in one cycle that satisfy each kind of atom; ref.seq 0 = none. */
@@ -133,6 +134,7 @@ struct job {
 	struct fact *facts;
 	struct job **consumers;			/* jobs with an atom on this one */
 	size_t consumer_count;
+	uint64_t set_turn;			/* of the newest definition set that holds it */
 	uint64_t decided_turn;			/* decisions counts those of this turn */
 	uint32_t decisions;
 	struct job *next_changed, *next_look;
@@ -147,7 +149,7 @@ struct change {
 	struct job *job;			/* the producer */
 	char cycle[NAME_LABEL_SIZE];
 	struct event_ref by;
-	unsigned satisfied, had;		/* bits 1 << atom_kind: satisfied now / before too */
+	unsigned satisfied, had;		/* bits 1 << atom_kind: now / before too */
 	int64_t time_us;			/* of the event, wall clock of its origin */
 };
 
@@ -164,6 +166,14 @@ struct seen {
 	int64_t time_us;
 };
 
+/* The end of a run that is not known yet: its origin was restored, and told how a run of its past
+ * ended before that past was heard here. */
+struct orphan {
+	struct orphan *next;
+	struct event_ref ref;
+	Chime__Event *body;			/* RunEnded */
+};
+
 struct model {
 	char server[NAME_SERVER_MAX + 1];	/* my name */
 	struct job *jobs;
@@ -172,11 +182,13 @@ struct model {
 	struct run *changed_runs, *todo_runs;
 	struct seen *seen;
 	struct change *changes, **changes_tail;	/* oldest first */
+	struct orphan *orphans;			/* newest first, at most MODEL_ORPHANS_MAX */
+	size_t orphan_count;
 	struct run *dead_runs;			/* over and superseded; freed by model_clean */
 	struct job **due;			/* binary heap of own jobs by next.utc_s */
 	size_t due_count, due_room;
 	uint32_t live_own;			/* own runs that are starting or running */
-	int64_t next_expiry_us;			/* no waiting run expires or is tried again earlier */
+	int64_t next_expiry_us;			/* nothing waiting expires or is retried earlier */
 	uint64_t turn;
 };
 

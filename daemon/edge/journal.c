@@ -131,7 +131,7 @@ static bool pragma_text_is(struct journal *journal, const char *sql, const char 
 	return equal;
 }
 
-/* What runs.md calls the journal's rules; each is asked back, for sqlite ignores what it can't do. */
+/* The journal's rules (runs.md); each is asked back, for sqlite ignores what it can't do. */
 static int set_rules(struct journal *journal, bool on_disk, char *err, size_t size)
 {
 	static const char rules[] = "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON;"

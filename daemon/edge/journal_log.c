@@ -212,7 +212,8 @@ int64_t journal_read_newest(struct journal *journal, int64_t before,
 	bind_int(stmt, 1, before ? before : INT64_MAX);
 	while (journal_row(journal, stmt)) {
 		id = sqlite3_column_int64(stmt, 0);
-		if (!frame(arg, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1)))
+		if (!frame(arg, sqlite3_column_blob(stmt, 1),
+			   (size_t)sqlite3_column_bytes(stmt, 1)))
 			break;
 	}
 	sqlite3_reset(stmt);
@@ -228,7 +229,8 @@ void journal_read_from(struct journal *journal, const char *server, uint64_t fro
 	bind_text(stmt, 1, server);
 	bind_int(stmt, 2, (int64_t)from);
 	while (journal_row(journal, stmt))
-		if (!frame(arg, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)))
+		if (!frame(arg, sqlite3_column_blob(stmt, 0),
+			   (size_t)sqlite3_column_bytes(stmt, 0)))
 			break;
 	sqlite3_reset(stmt);
 }

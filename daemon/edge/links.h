@@ -6,9 +6,9 @@
  * name): data = packed Reply, or error = -errno and data = why, a line of text. -ECONNREFUSED,
  * -ETIMEDOUT, -ECONNRESET, -EHOSTUNREACH (also: its name is not found), -EACCES (a certificate was
  * refused, here or there), -EPROTO (no HELLO of my environment), -EBUSY (it is full or starting;
- * too many asks wait for it). The id inside a request is replaced; the reply bears the replaced one.
+ * too many asks wait for it). A request's id is replaced; its reply bears the replaced one.
  *
- * After a handshake INBOX_PEER gives the peer's certificate (data = DER, text = its name, conn = 0);
+ * After a handshake INBOX_PEER gives the peer's certificate (data = DER, text = name, conn = 0);
  * the server's HELLO follows as an INBOX_ANSWER with cookie 0 and text = name.
  */
 #ifndef CHIME_DAEMON_EDGE_LINKS_H

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-	RUNNER_TEXT_MAX = 256 << 20,	/* of a job set; the launcher is trusted, memory is not endless */
+	RUNNER_TEXT_MAX = 256 << 20,	/* of a job set: memory is not endless */
 	RUNNER_BATCH = 64,		/* messages read in one callback */
 };
 

@@ -31,21 +31,14 @@ static void free_generation(struct generation *generation)
 	free(generation);
 }
 
-/* Parses a stream document by document: each is bounded by itself, the stream is not. */
 static int parse_stream(struct generation *generation, const struct conf *conf, FILE *err)
 {
 	struct jobfile_options options = { .timezone = conf->timezone, .server = conf->server };
 	struct diags diags = { 0 };
-	const char *at = generation->text, *end = at + generation->len;
 	int r;
 
-	while (at < end) {
-		const char *next = memmem(at, (size_t)(end - at), "\n---\n", 5);
-		size_t len = next ? (size_t)(next + 1 - at) : (size_t)(end - at);
-
-		jobfile_read(at, len, "registry", &options, &generation->set, &diags);
-		at += len;
-	}
+	jobset_read_stream(generation->text, generation->len, "registry", &options,
+			   &generation->set, &diags);
 	if (diags.errors)
 		diags_print(&diags, "", err);
 	r = diags.errors ? -EBADMSG : 0;
@@ -252,7 +245,8 @@ static int load_files(struct generation *generation, const struct conf *conf, FI
 	*errors = diags.errors;
 	if (r) {
 		*errors = 1;
-		fprintf(err, "%s: error: cannot read the job files: %s\n", conf->jobs, strerror(-r));
+		fprintf(err, "%s: error: cannot read the job files: %s\n", conf->jobs,
+			strerror(-r));
 	}
 	diags_print(&diags, "", err);
 	diags_fini(&diags);

@@ -203,8 +203,8 @@ static ssize_t kill_tree(struct launcher *launcher, const struct attempt_report 
 static bool clear_lost(struct launcher *launcher, struct run *run, struct attempt_report *report,
 		       const struct spool_started *started)
 {
-	/* With another boot id there is nothing: the begin is not taken, and the marks must not hit a run
-	 * of the same number in a newer lineage. */
+	/* With another boot id there is nothing: the begin is not taken, and the marks must not hit
+	 * a run of the same number in a newer lineage. */
 	if (!started->shepherd || kill_tree(launcher, report, started) == 0)
 		return true;
 	if (clock_now().boot.us < run->settle_until_us)

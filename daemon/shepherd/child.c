@@ -270,8 +270,10 @@ static char *substitute(const struct child_plan *plan, const char *text)
 
 	assert(stream);
 	while (*text) {
-		const char *value = strncmp(text, "${", 2) == 0 ? find_given(plan, text, &len) : NULL;
+		const char *value = NULL;
 
+		if (strncmp(text, "${", 2) == 0)
+			value = find_given(plan, text, &len);
 		if (value) {
 			fputs(value, stream);
 			text += len;
@@ -404,7 +406,7 @@ static bool is_switched(const struct child_plan *plan)
 
 static void switch_user(const struct child_plan *plan)
 {
-	/* Sorted here in the copy-on-write child, to be compared with what the kernel keeps sorted. */
+	/* Sorted in this copy of the memory, to be compared with what the kernel keeps sorted. */
 	qsort(plan->groups, (size_t)plan->group_count, sizeof(gid_t), compare_gids);
 	if (setgroups((size_t)plan->group_count, plan->groups))
 		fail(3, STAGE_GROUPS, errno);

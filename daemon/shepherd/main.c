@@ -49,7 +49,7 @@ enum {
 	CONNS_MAX = 4,
 	REKILL_US = 50000,		/* between two rounds of KILL */
 	REKILL_LATE_US = 5000000,	/* of what sits in the kernel and can't be killed */
-	KILL_LIMIT_US = 10000000,	/* then whoever can't be killed is left, and the record says so */
+	KILL_LIMIT_US = 10000000,	/* then who can't be killed is left; the record says so */
 	DRAIN_LIMIT_US = 1000000,	/* a stranger who got hold of the pipe may write for ever */
 };
 

@@ -97,7 +97,7 @@ measure_events() {
 	local from to sent=0 verb=hold name
 	from=$("$BUILD/floor" now)
 	while ((sent < EVENTS)); do
-		on alpha $verb --yes --expect $JOBS_HELD --reason bench 'held/*@alpha' >/dev/null
+		on alpha $verb --yes --expect "$JOBS_HELD" --reason bench 'held/*@alpha' >/dev/null
 		sent=$((sent + JOBS_HELD))
 		[[ $verb == hold ]] && verb=release || verb=hold
 	done
@@ -147,7 +147,7 @@ echo
 prepare_four
 idle=$(measure_idle)
 sqlite1=$("$BUILD/floor" sqlite "$T" 500 1)
-sqlite=$("$BUILD/floor" sqlite "$T" 100000 $JOBS_HELD)
+sqlite=$("$BUILD/floor" sqlite "$T" 100000 "$JOBS_HELD")
 read -r sent made_us all_us < <(measure_events)
 awk -v n="$sent" -v a="$made_us" -v b="$all_us" -v s="$sqlite" -v s1="$sqlite1" 'BEGIN {
 	printf "%-44s %9d\n", "events/s, one server, durable there", n * 1e6 / a

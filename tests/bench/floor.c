@@ -2,10 +2,11 @@
  * floor.c - what this machine can do at all, beside the figures of chime.
  *
  *	floor handoff FOLDER N PROGRAM...	microseconds of each of N: append and fdatasync, a
- *						datagram over loopback, fork and exec of PROGRAM until
- *						it closes its end of a pipe; one a line
- *	floor sqlite FOLDER ROWS BATCH		rows/s of sqlite: WAL, synchronous=FULL, BATCH rows of
- *						300 bytes a transaction
+ *						datagram over loopback, fork and exec of
+ *						PROGRAM until it closes its end of a pipe;
+ *						one a line
+ *	floor sqlite FOLDER ROWS BATCH		rows/s of sqlite: WAL, synchronous=FULL, BATCH rows
+ *						of 300 bytes a transaction
  *	floor now				CLOCK_MONOTONIC in microseconds
  */
 #include <arpa/inet.h>

@@ -116,8 +116,9 @@ teardown_file() { env_down; }
 	[ "$keys" = chime.runs/1 ]
 	json bravo runs --limit 100 '.runs[] | keys_unsorted | join(" ")' | sort -u >"$T/keys"
 	[ "$(wc -l <"$T/keys")" = 1 ]
-	[[ $(<"$T/keys") == "job server run state exit signal cycle slot cause forced by reason"\
-" attempts created started ended late_s proofs"* ]]
+	keys="job server run state exit signal cycle slot cause forced by reason"
+	keys+=" attempts created started ended late_s proofs"
+	[[ $(<"$T/keys") == "$keys"* ]]
 	json bravo runs --limit 100 '.runs[] | select(.job == "extract") |
 		[.server, .state, .exit, .signal, .slot, .cause, .forced, .by, .reason, .attempts,
 		 (.run | type), (.cycle | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")),
@@ -201,7 +202,7 @@ tree_is() { (($(for p in $(job_pids tree); do cat "/proc/$p/comm"; done | grep -
 	says "CHIME_ATTEMPT=1"
 	says "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	says "LANG=C.UTF-8"
-	! grep -q TLS "$T/out/told.txt"
+	[[ $(<"$T/out/told.txt") != *TLS* ]]
 	run on charlie log told@charlie
 	says out
 	says err

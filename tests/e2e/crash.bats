@@ -75,7 +75,7 @@ restart_if_down() { gone "$(server_pid "$1")" && server_start "$1" || true; }
 	launcher=$(launcher_pid alpha)
 	kill -KILL "$launcher"
 	wait_until 10 "chimed ends with its launcher" gone "$(server_pid alpha)"
-	! all_gone slow
+	if all_gone slow; then return 1; fi
 	server_start alpha
 	[ "$(last_state alpha slow@alpha)" = RUNNING ]
 	touch "$T/out/go"

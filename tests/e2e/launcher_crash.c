@@ -339,7 +339,8 @@ static void remains_are_judged(void **state)
 	fd = make_directory(rig, &ids[6], true, true, "another");	/* complete */
 	assert_int_equal(spool_write_record(fd, &report), 0);
 	close(fd);
-	close(make_directory(rig, &ids[7], false, true, NULL));		/* power cut before the syncs */
+	/* power cut before the syncs */
+	close(make_directory(rig, &ids[7], false, true, NULL));
 	rig_begin(rig);
 	rig_expect(rig, &ids[1], ATTEMPT_NOT_STARTED, 0);
 	rig_expect(rig, &ids[2], ATTEMPT_NOT_STARTED, 0);

@@ -336,7 +336,8 @@ static void find_hash(struct rig *rig, const char *name, uint8_t hash[32])
 	struct diags diags = { 0 };
 
 	memset(hash, 0, 32);
-	assert_int_equal(jobset_parse(rig->set, strlen(rig->set), "set", &options, &set, &diags), 0);
+	assert_int_equal(jobset_parse(rig->set, strlen(rig->set), "set", &options, &set, &diags),
+			 0);
 	assert_int_equal(diags.errors, 0);
 	for (size_t i = 0; i < set.count; i++)
 		if (strcmp(set.jobs[i].name, name) == 0)

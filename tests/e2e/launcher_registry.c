@@ -191,8 +191,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(old_generation_stays_until_committed, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(only_registered_jobs_run, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(damaged_registry_is_not_used, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(folder_of_another_is_refused, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(damaged_registry_is_not_used,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(folder_of_another_is_refused,
+						rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 #!/bin/bash
 # form.sh - tabs to indent, at most 100 columns, no blanks at the end of a line, a newline at the
-# end of a file; and what a stranger has no use for.
+# end of a file.
+#
+# Texts are not broken to fit: a line of C with a string may have 112 columns, of bats 160.
 set -eu
 
 mapfile -t files < <(find proto daemon client schema tests man examples -type f \
@@ -21,8 +23,14 @@ FNR == 1 { c = FILENAME ~ /\.[ch]$/ }
 	column = 0
 	for (i = 1; i <= length(text); i++)
 		column = substr(text, i, 1) == "\t" ? column - column % 8 + 8 : column + 1
-	if (column > 100 && FILENAME !~ /\.[1-9]$/ && FILENAME !~ /README\.md$/ &&
-	    line !~ /https?:\/\// && FILENAME != "tests/lint/layers.sh")
+	most = 100
+	if (c && line ~ /"/ && line !~ /^#include/)
+		most = 112
+	else if (FILENAME ~ /\.ba(ts|sh)$/)
+		most = 160
+	else if (FILENAME ~ /(\.[1-9]|README\.md|lint\/layers\.sh)$/)
+		most = 1000
+	if (column > most)
 		print FILENAME ":" FNR ": " column " columns"
 	if (line != $0)
 		print FILENAME ":" FNR ": ends in a carriage return"

@@ -15,7 +15,7 @@ rules() {
 ^daemon/command/                ^daemon/command/|^daemon/core/|^daemon/(node|log|jobfile)\.h$|^proto/
 ^daemon/launcher/               ^daemon/launcher/|^daemon/(clock|conf|crc32|jobfile|leaf|link|log|output|spool|tree)\.h$|^proto/names\.h$
 ^daemon/shepherd/               ^daemon/shepherd/|^daemon/(clock|leaf|link|output|spool|tree)\.h$|^proto/names\.h$
-^daemon/(arena|clock|conf|crc32|diag|inbox|job[a-z]*|leaf|link|log|output|rate|spool|tree|tzdata|yaml|zonehint)\.[ch]$	^daemon/(arena|clock|conf|crc32|diag|inbox|job[a-z]*|leaf|link|log|output|rate|spool|tree|tzdata|yaml|zonehint)\.h$|^daemon/core/|^proto/
+^daemon/(arena|clock|conf|crc32|diag|fields|inbox|job[a-z]*|leaf|link|log|output|rate|spool|tree|tzdata|yaml|zonehint)\.[ch]$	^daemon/(arena|clock|conf|crc32|diag|fields|inbox|job[a-z]*|leaf|link|log|output|rate|spool|tree|tzdata|yaml|zonehint)\.h$|^daemon/core/|^proto/
 ^daemon/                        ^daemon/(core|edge|command)/|^daemon/[a-z_0-9]*\.h$|^proto/|^schema/
 ^client/record/                 ^client/record/|^client/say\.h$|^proto/
 ^client/monitor/                ^client/|^proto/|^daemon/core/

@@ -30,7 +30,7 @@ struct journal *disk_copy(struct journal *journal)
 void disk_crash(struct journal *journal)
 {
 	journal_rollback(journal);
-	/* After a failed commit the journal takes its transaction for over; the process ends then. */
+	/* After a failed commit the journal takes its transaction for over; the process ends. */
 	if (!sqlite3_get_autocommit(journal->db))
 		sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
  * Launcher, shepherds and their spool. The spool survives: a START of an attempt that is there
- * reports it and forks nothing; processes go on and end while their node is down; what ended and was
- * not acknowledged is told after every start, followed by SCANNED.
+ * reports it and forks nothing; processes go on and end while their node is down; what ended and
+ * was not acknowledged is told after every start, followed by SCANNED.
  */
 #include "tests/sim/sim.h"
 

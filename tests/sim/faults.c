@@ -151,10 +151,10 @@ static void restore_happens(struct world *world, struct sim_event *event)
 static void plan_restore(struct world *world)
 {
 	int node = (int)world_random(world, SIM_NODES);
-	int64_t at_us = 8 * USEC_PER_SEC + (int64_t)world_random(world, 10 * USEC_PER_SEC);
+	int64_t at_us = 6 * USEC_PER_SEC + (int64_t)world_random(world, 7 * USEC_PER_SEC);
 
 	world_plan(world, at_us, snapshot_happens)->node = node;
-	at_us += 2 * USEC_PER_SEC + (int64_t)world_random(world, 12 * USEC_PER_SEC);
+	at_us += 2 * USEC_PER_SEC + (int64_t)world_random(world, 10 * USEC_PER_SEC);
 	world_plan(world, at_us, restore_happens)->node = node;
 }
 
@@ -168,15 +168,16 @@ static void gap_ends_happens(struct world *world, struct sim_event *event)
 	for (int i = 0; i < SIM_NODES; i++) {
 		struct peer *peer = node->up ? peers_find(&node->node.peers,
 							  world->nodes[i].name) : NULL;
-		const struct chain_lineage *newest = peer ? chain_newest(&peer->chain) : NULL;
+		const struct chain_lineage *l = peer ?
+			chain_find_lineage(&peer->chain, world->gap_lineage[i]) : NULL;
 
-		if (i == world->net.gap_from || i == node->index || !newest ||
-		    node->incarnation != world->gap_incarnation || node->node.unproven)
+		if (i == world->net.gap_from || i == node->index || !world->gap_seq[i] ||
+		    node->incarnation != world->gap_incarnation || !node->up)
 			continue;
-		if (newest->seq < world->gap_seq[i])
+		if (!l || l->seq < world->gap_seq[i])
 			world_blame(world, PROMISE_P20, "%s heard %s up to %llu, it was at %llu a "
-				    "second ago; the gap is of %s", node->name, peer->server,
-				    (unsigned long long)newest->seq,
+				    "second ago; the gap is of %s", node->name, world->nodes[i].name,
+				    l ? (unsigned long long)l->seq : 0,
 				    (unsigned long long)world->gap_seq[i],
 				    world->nodes[world->net.gap_from].name);
 	}
@@ -185,12 +186,19 @@ static void gap_ends_happens(struct world *world, struct sim_event *event)
 
 static void gap_look_happens(struct world *world, struct sim_event *event)
 {
+	const struct sim_node *to = &world->nodes[world->net.gap_to];
+	bool listens = to->up && to->node.state == NODE_OPEN && !to->node.unproven;
+
 	(void)event;
-	world->gap_incarnation = world->nodes[world->net.gap_to].incarnation;
-	for (int i = 0; i < SIM_NODES; i++)
-		world->gap_seq[i] = world->nodes[i].up &&
-				    world->nodes[i].node.state == NODE_OPEN ?
-					    world->nodes[i].node.head.seq : 0;
+	world->gap_incarnation = to->incarnation;
+	for (int i = 0; i < SIM_NODES; i++) {
+		const struct node *node = &world->nodes[i].node;
+		bool speaks = world->nodes[i].up && node->state == NODE_OPEN;
+
+		world->gap_seq[i] = speaks && listens && links_pass(world, i, to->index) ?
+					    node->head.seq : 0;
+		world->gap_lineage[i] = node->lineage;
+	}
 	world_plan(world, USEC_PER_SEC, gap_ends_happens);
 }
 
@@ -206,7 +214,7 @@ static void gap_happens(struct world *world, struct sim_event *event)
 static void plan_gap(struct world *world)
 {
 	struct sim_event *event = world_plan(world, 8 * USEC_PER_SEC +
-		(int64_t)world_random(world, 20 * USEC_PER_SEC), gap_happens);
+		(int64_t)world_random(world, 12 * USEC_PER_SEC), gap_happens);
 
 	event->node = (int)world_random(world, SIM_NODES);
 	event->other = (event->node + 1 + (int)world_random(world, SIM_NODES - 1)) % SIM_NODES;

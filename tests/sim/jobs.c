@@ -16,7 +16,7 @@ struct names {
 	size_t count;
 };
 
-static const char window[] = "from 10:00 to 10:00:40";
+static const char window[] = "from 10:00 to 10:00:30";
 
 static void add_name(struct names *names, const char *job, const struct sim_node *node)
 {

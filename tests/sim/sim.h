@@ -2,8 +2,8 @@
  * sim.h - many servers in one process: real nodes and journals, simulated wire, disk, processes.
  *
  * Everything of the daemon that decides is linked as it is (libchime.a: the turn, chains, engine,
- * journal with its SQL in memory, envelopes, signatures). What is simulated are the edges that touch
- * the machine, each a file here with the functions of the edge's own header: the linker then
+ * journal with its SQL in memory, envelopes, signatures). What is simulated are the edges that
+ * touch the machine, each a file here with the functions of the edge's own header: the linker then
  * takes these and leaves the real ones in the archive.
  *
  *	fake_bus.c      daemon/edge/bus.h, discovery.h    loss, duplicates, delay, corruption
@@ -22,8 +22,8 @@
  * Invariants
  * 1. A seed decides everything: one generator, one queue with a total order. Certificates differ
  *    from process to process, so their length is made the same (main.c).
- * 2. A crash takes the memory, the inbox and the transaction; it leaves what was committed, the boot
- *    number and the spool. Fakes see only what ACT and SPEAK let out.
+ * 2. A crash takes the memory, the inbox and the transaction; it leaves what was committed, the
+ *    boot number and the spool. Fakes see only what ACT and SPEAK let out.
  */
 #ifndef CHIME_TESTS_SIM_H
 #define CHIME_TESTS_SIM_H
@@ -37,7 +37,7 @@ enum {
 	SIM_NODES = 5,
 	SIM_PORT = 7411,
 	SIM_START_S = 1741600797,	/* 2025-03-10T09:59:57Z */
-	SIM_QUIET_US = 44 * USEC_PER_SEC,	/* the last slot is due, faults are over */
+	SIM_QUIET_US = 34 * USEC_PER_SEC,	/* the last slot is due, faults are over */
 	SIM_TEXT = 512,
 };
 
@@ -165,7 +165,9 @@ struct world {
 	struct start_key *starts;
 	struct command *commands;
 	bool with_seeds, faults_over;
-	uint64_t gap_seq[SIM_NODES];	/* P20: how far each origin was in the midst of the gap */
+	/* P20: how far each origin was in the midst of the gap; 0 = not looked at */
+	uint64_t gap_seq[SIM_NODES];
+	struct lineage gap_lineage[SIM_NODES];
 	uint64_t gap_incarnation;
 	int64_t converged_us;
 	uint32_t violations[PROMISES];

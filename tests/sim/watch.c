@@ -1,6 +1,6 @@
 /*
- * Checks while a seed runs. P4: whatever leaves the process is in the journal. P5: no slot, cause or
- * key starts two runs, no attempt two processes. P14: no boot and no run number is used twice.
+ * Checks while a seed runs. P4: whatever leaves the process is in the journal. P5: no slot, cause
+ * or key starts two runs, no attempt two processes. P14: no boot and no run number is used twice.
  */
 #include "tests/sim/sim.h"
 

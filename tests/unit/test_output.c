@@ -149,7 +149,8 @@ static void index_is_bounded_too(void **state)
 	(void)state;
 	open_pair(&pair, 1 << 20);
 	for (uint64_t i = 0; i < n; i++)
-		capture_put(&pair.capture, i % 2 ? OUTPUT_STDERR : OUTPUT_STDOUT, (int64_t)i, "x", 1);
+		capture_put(&pair.capture, i % 2 ? OUTPUT_STDERR : OUTPUT_STDOUT, (int64_t)i,
+			    "x", 1);
 	for (uint64_t i = 0; i < n; i += 97) {
 		bool kept = i < OUTPUT_HEAD_SLOTS || i > n - (OUTPUT_SLOTS - OUTPUT_HEAD_SLOTS);
 
@@ -216,10 +217,11 @@ static void read_while_written(void **state)
 		_exit(0);
 	}
 	while (!piece.closed || piece.len) {
-		assert_int_equal(output_read(pair.fd, piece.next, buffer, sizeof(buffer), &piece), 0);
+		assert_int_equal(output_read(pair.fd, piece.next, buffer, sizeof(buffer), &piece),
+				 0);
 		for (size_t i = 0; i < piece.len; i++)
 			if (buffer[i] != byte_at(piece.offset + i))
-				fail_msg("byte %zu of the output is wrong", (size_t)piece.offset + i);
+				fail_msg("byte %zu is wrong", (size_t)piece.offset + i);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
