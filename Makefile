@@ -241,3 +241,31 @@ $(BUILD)/chime-sim: $(call object,$(SIM_C)) $(BUILD)/libchime.a
 
 sim: $(BUILD)/chime-sim
 	@$(BUILD)/chime-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+# ---- end to end: real processes, loopback and own namespaces ----
+
+E2E_HARNESS_O = $(BUILD)/tests/e2e/launcher_harness.o
+E2E_PROGRAMS = $(patsubst tests/e2e/%.c,$(BUILD)/e2e/%,\
+	$(filter-out %/launcher_harness.c,$(HARNESS_C)))
+
+$(BUILD)/e2e/%: $(BUILD)/tests/e2e/%.o $(E2E_HARNESS_O) $(BUILD)/libchime.a
+	$(link_unit)
+$(BUILD)/truth: $(BUILD)/tests/e2e/truth/truth.o
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@
+$(BUILD)/floor: $(BUILD)/tests/bench/floor.o
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lsqlite3 -o $@
+
+e2e: all $(E2E_PROGRAMS) $(BUILD)/truth
+	@BUILD=$(BUILD) bash tests/run.sh e2e $(E2E_PROGRAMS) tests/e2e/*.bats
+
+SOAK_SECONDS ?= 600
+soak: all $(BUILD)/truth
+	@BUILD=$(abspath $(BUILD)) SOAK_SECONDS=$(SOAK_SECONDS) bash tests/soak/soak.bash
+
+bench: all $(BUILD)/truth $(BUILD)/floor
+	@BUILD=$(abspath $(BUILD)) bash tests/bench/bench.bash
+
+# One seeded bug at a time; each must be caught by some seed, or the simulator proves nothing.
+sim-mutants: $(call object,$(SIM_C)) $(BUILD)/libchime.a
+	@CC='$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)' LIBS='$(LDLIBS_ALL)' \
+		sh tests/sim/mutants.sh $(BUILD) $^

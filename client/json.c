@@ -8,6 +8,7 @@
 #include "proto/names.h"
 #include "proto/show.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,17 @@ static json_t *int64_value(const ProtobufCFieldDescriptor *field, int64_t value)
 	}
 }
 
+/* A tag is 64 random bits: more than a number in JSON is sure to hold, so it is text. */
+static json_t *uint64_value(const ProtobufCFieldDescriptor *field, uint64_t value)
+{
+	char text[24];
+
+	if (strcmp(field->name, "tag") != 0)
+		return json_integer((json_int_t)value);
+	snprintf(text, sizeof(text), "%016" PRIx64, value);
+	return json_string(text);
+}
+
 static json_t *value_of(const ProtobufCFieldDescriptor *field, const void *at)
 {
 	switch (field->type) {
@@ -272,7 +284,7 @@ static json_t *value_of(const ProtobufCFieldDescriptor *field, const void *at)
 		return int64_value(field, *(const int64_t *)at);
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
-		return json_integer((json_int_t)*(const uint64_t *)at);
+		return uint64_value(field, *(const uint64_t *)at);
 	case PROTOBUF_C_TYPE_FLOAT:
 		return json_real((double)*(const float *)at);
 	case PROTOBUF_C_TYPE_DOUBLE:

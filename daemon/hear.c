@@ -68,9 +68,18 @@ static void drain(struct node *node, struct peer *peer)
 
 	if (must_wait(node, peer))
 		return;
+#ifdef MUTANT_GAP_BLOCKS_ALL
+	for (struct peer *p = node->peers.list; p; p = p->hh.next)
+		if (p != peer && p->chain.head_count)
+			return;
+#endif
 	while (chain_take(&peer->chain, &delivery)) {
 		journal_add_frame(node->setup.journal, &delivery.frame, &delivery.hash,
 				  node->now.wall.us);
+#ifdef MUTANT_CURSOR_OUTSIDE_TRANSACTION
+		(void)journal_commit(node->setup.journal, &node->model);
+		journal_begin(node->setup.journal);
+#endif
 		if (delivery.covered)
 			journal_add_head(node->setup.journal, &delivery.head);
 		deliver_events(node, peer, &delivery);

@@ -366,6 +366,9 @@ static int commit(struct node *node)
 	int r;
 
 	speak_close_frames(node);
+#ifdef MUTANT_SEND_BEFORE_COMMIT
+	speak_send(node);
+#endif
 	write_peers(node);
 	r = journal_commit(node->setup.journal, &node->model);
 	if (r < 0) {
@@ -413,6 +416,9 @@ bool node_turn(struct node *node, struct now now, enum node_step last)
 	if (last == NODE_STEP_HEAR || node->state == NODE_FAILED)
 		return false;
 
+#ifdef MUTANT_ACT_BEFORE_COMMIT
+	attempts_act(node);
+#endif
 	if (commit(node) < 0 || last == NODE_STEP_COMMIT)
 		return false;
 

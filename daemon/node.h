@@ -209,8 +209,11 @@ struct node {
 	/* counters and alarms */
 	struct node_counter counters[NODE_COUNTERS_MAX];
 	size_t counter_count;
-	int64_t refused_at_us;			/* contract 31: refused commands, one a second */
-	uint32_t refused_untold;
+	struct node_refused {			/* refused commands: one a second per identity */
+		char who[NAME_ID_MAX + 1];
+		int64_t told_us;		/* on the boot clock; the newest that was logged */
+		uint32_t untold;
+	} refused[NODE_REFUSED_MAX];
 };
 
 /* Loads the journal and begins probation. 0, or -errno with a text. */

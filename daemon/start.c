@@ -36,6 +36,9 @@ static int read_boot(const struct node *node, uint64_t *boot)
 	if (node->setup.boot_path)
 		return bootfile_read(node->setup.boot_path, boot);
 	*boot = node->setup.boot_number ? *node->setup.boot_number : 0;
+#ifdef MUTANT_BOOT_IN_DATABASE_ONLY
+	*boot = (uint64_t)journal_meta(node->setup.journal, "boot", 0);
+#endif
 	return 0;
 }
 
@@ -180,6 +183,10 @@ static void open_lineage(struct node *node)
 	node->lineage.boot = boot;
 	node->tip = parent ? parent->hash : (struct digest){ { 0 } };
 	node->frame_opens = true;
+#ifdef MUTANT_LINEAGE_CONTINUED
+	node->lineage = parent ? parent->lineage : node->lineage;
+	node->frame_opens = !parent;
+#endif
 	node->state = NODE_OPEN;
 	node->opened = node->now.boot;
 	node->engine.opened_s = wall_seconds(node->now.wall);
@@ -302,7 +309,9 @@ void start_check(struct node *node)
 			snprintf(node->unproven_why, sizeof(node->unproven_why),
 				 "unproven: %u of %u known servers answered", node->answers,
 				 node->known_peers);
+#ifndef MUTANT_UNPROVEN_RULE_OFF
 		node->unproven = node->began_unproven = true;
+#endif
 		log_warn("server.unproven", "why=%s try=\"chime server trust\"",
 			 log_quote(node->unproven_why));
 		open_lineage(node);

@@ -112,7 +112,11 @@ static bool tip_has_hash(const struct chain *chain, const struct digest *hash)
 	return false;
 }
 
-/* Makes room by dropping what lies farthest ahead; false when that is the newcomer itself. */
+/*
+ * Makes room: what lies farthest ahead goes first, and when that is the newcomer itself, what has
+ * waited longest. So nobody who fills the buffer with frames that will never be proved keeps out
+ * what a pull brings: an answer is smaller than the buffer and is delivered at once.
+ */
 static bool make_room(struct chain *chain, const struct frame *frame)
 {
 	while (chain->waiting_count >= CHAIN_WAITING_MAX ||
@@ -124,9 +128,11 @@ static bool make_room(struct chain *chain, const struct frame *frame)
 		HASH_ITER(hh, chain->waiting, w, next)
 			if (!farthest || w->frame.first_seq > farthest->frame.first_seq)
 				farthest = w;
-		if (!farthest || farthest->frame.first_seq <= frame->first_seq)
+		if (!farthest)
 			return false;
-		drop_waiting(chain, farthest);
+		/* The hash lists its members in the order of their coming. */
+		drop_waiting(chain, farthest->frame.first_seq > frame->first_seq ? farthest :
+			     chain->waiting);
 	}
 	return true;
 }
@@ -173,6 +179,16 @@ static bool head_is_ahead(const struct chain *chain, const struct head *head)
 	return !l || !l->open || head->seq > l->seq;
 }
 
+/* Candidates for places that are taken by now will never be delivered. */
+static void forget_old_frames(struct chain *chain, const struct chain_lineage *l)
+{
+	struct chain_waiting *w, *next;
+
+	HASH_ITER(hh, chain->waiting, w, next)
+		if (lineage_equal(w->frame.lineage, l->lineage) && w->frame.first_seq <= l->seq)
+			drop_waiting(chain, w);
+}
+
 static void forget_old_heads(struct chain *chain)
 {
 	size_t kept = 0;
@@ -181,6 +197,29 @@ static void forget_old_heads(struct chain *chain)
 		if (head_is_ahead(chain, &chain->heads[i]))
 			chain->heads[kept++] = chain->heads[i];
 	chain->head_count = kept;
+}
+
+static bool has_head_of(const struct chain *chain, struct lineage lineage)
+{
+	for (size_t i = 0; i < chain->head_count; i++)
+		if (lineage_equal(chain->heads[i].lineage, lineage))
+			return true;
+	return false;
+}
+
+/* Lineages of which only heads that are gone again told: a server may sign any number of them. */
+static void forget_lineages(struct chain *chain)
+{
+	size_t kept = 0, closed = 0;
+
+	for (size_t i = 0; i < chain->lineage_count; i++)
+		closed += !chain->lineages[i].open;
+	if (closed < CHAIN_CLOSED_MAX)
+		return;
+	for (size_t i = 0; i < chain->lineage_count; i++)
+		if (chain->lineages[i].open || has_head_of(chain, chain->lineages[i].lineage))
+			chain->lineages[kept++] = chain->lineages[i];
+	chain->lineage_count = kept;
 }
 
 enum chain_verdict chain_add_head(struct chain *chain, const struct head *head)
@@ -193,6 +232,7 @@ enum chain_verdict chain_add_head(struct chain *chain, const struct head *head)
 		if (lineage_equal(chain->heads[i].lineage, head->lineage) &&
 		    digest_equal(&chain->heads[i].frame_hash, &head->frame_hash))
 			return CHAIN_DUPLICATE;
+	forget_lineages(chain);
 	l = add_lineage(chain, head->lineage);
 	if (head->seq > l->head_seq)
 		l->head_seq = head->seq;
@@ -280,8 +320,10 @@ static void deliver(struct chain *chain, struct chain_waiting *w, struct chain_d
 	chain->ready = w->next_ready;
 	drop_waiting(chain, w);
 	tell_children(chain, &out->hash);
-	if (!chain->ready)
+	if (!chain->ready) {
+		forget_old_frames(chain, find_lineage(chain, out->frame.lineage));
 		forget_old_heads(chain);
+	}
 }
 
 bool chain_take(struct chain *chain, struct chain_delivery *out)

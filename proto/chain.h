@@ -7,7 +7,8 @@
  * 2. Which of two frames that claim one place is true is decided by a head and nothing else:
  *    delivery walks from a head back to the position along prev_hash.
  * 3. Everything that waits is bounded: CHAIN_WAITING_MAX frames and CHAIN_WAITING_BYTES; when full,
- *    what lies farthest ahead is dropped (repair asks again).
+ *    what lies farthest ahead is dropped, else what came first (repair asks again): what nobody
+ *    will ever prove cannot keep out what can be proved.
  * 4. A lineage opens with a FRAME_OPENS frame whose prev_hash is zero or a frame known here. Older
  *    lineages stay: frames of a branch may still come.
  *
@@ -24,6 +25,7 @@ enum {
 	CHAIN_WAITING_BYTES = 4 << 20,
 	CHAIN_AHEAD_MAX = 1000000,	/* events beyond what is proved */
 	CHAIN_HEADS_MAX = 32,		/* verified heads kept that are ahead */
+	CHAIN_CLOSED_MAX = 64,		/* lineages known from heads only */
 };
 
 struct chain_lineage {

@@ -7,8 +7,8 @@
 # Prints what failed, whole, why something was skipped, and one line of figures. Status 1 when
 # anything failed, or nothing was run. The figures stay in $BUILD/results/KIND.
 #
-# Environment: BUILD, JOBS (cmocka programs at a time, default: processors), TEST_SECONDS (limit of
-# one program, 300).
+# Environment: BUILD, JOBS (cmocka programs at a time, default: processors), E2E_JOBS (the same where
+# there are .bats files, 3), TEST_SECONDS (limit of one program, 300).
 # `sh tests/run.sh` does as well.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
@@ -118,9 +118,8 @@ run_kind() {
 		number=$((number + 1))
 		outs+=("$work/$number")
 	done
-	# End-to-end tests share the machine's network and time; they run one by one.
-	case " $* " in *.bats\ *) JOBS=1 ;; esac
-	[ "$kind" != e2e ] || JOBS=1
+	# End-to-end tests have groups, ports and namespaces of their own, and mostly wait.
+	case " $* " in *.bats\ *) JOBS=${E2E_JOBS:-3} ;; esac
 	number=0
 	for program in "$@"; do
 		printf '%s\0%s\0' "${outs[$number]}" "$program"

@@ -126,11 +126,40 @@ static void refuse_unknown(struct command_call *call, const char *text)
 		       near ? arena_print(arena, "did you mean %s?", near) : "chime ls");
 }
 
+/* Numbers are per server: a bare one means a run of this server, if it has that. */
+static struct job *find_own_run(struct node *node, const struct target *target)
+{
+	struct target own = *target;
+
+	if (!target->run || target->server[0])
+		return NULL;
+	snprintf(own.server, sizeof(own.server), "%s", node->setup.server);
+	for (struct job *job = node->model.jobs; job; job = job->hh.next)
+		if (job_is_visible(job) && target_matches(node, &own, job))
+			return job;
+	return find_job_of_run(node, &own);
+}
+
+static void refuse_ambiguous(struct command_call *call, const char *text, struct job **list,
+			     size_t count)
+{
+	struct arena *arena = &call->node->arena;
+	char *all = "";
+
+	for (size_t i = 0; i < count && i < 8; i++)
+		all = arena_print(arena, "%s%s%s", all, i ? "  " : "", list[i]->key);
+	command_refuse(call, 3, arena_print(arena, "%s is %zu jobs, which one?", text, count),
+		       all, arena_print(arena, "name one of them%s",
+					call->row && call->row->action ?
+					", or '...@*' for all; nothing was done" : ""));
+}
+
 static bool add_matches(struct command_call *call, const char *text, struct job **list,
 			size_t *count)
 {
 	struct node *node = call->node;
 	struct target target;
+	struct job *own;
 	const char *why;
 	size_t before = *count;
 
@@ -138,6 +167,11 @@ static bool add_matches(struct command_call *call, const char *text, struct job 
 		command_refuse(call, 2, arena_print(&node->arena, "%s is not a target", text),
 			       why, "chime help targets");
 		return false;
+	}
+	own = find_own_run(node, &target);
+	if (own) {
+		list[(*count)++] = own;
+		return true;
 	}
 	if (!target.run && !target.glob && target.job[0] && target.server[0]) {
 		struct job *job = model_find_job(&node->model, target.job, target.server);
@@ -157,6 +191,12 @@ static bool add_matches(struct command_call *call, const char *text, struct job 
 	}
 	if (*count == before) {
 		refuse_unknown(call, text);
+		return false;
+	}
+	/* Looking may show them all; acting never guesses which one was meant. */
+	if (call->row && call->row->action && !target.glob && !target.server[0] &&
+	    *count - before > 1) {
+		refuse_ambiguous(call, text, list + before, *count - before);
 		return false;
 	}
 	return true;
@@ -198,8 +238,7 @@ struct job **command_find_jobs(struct command_call *call, char **targets, size_t
 
 struct job *command_find_job(struct command_call *call, const char *text, uint64_t *run)
 {
-	struct arena *arena = &call->node->arena;
-	char *targets[1] = { (char *)(text ? text : "") }, *all = "";
+	char *targets[1] = { (char *)(text ? text : "") };
 	struct target target;
 	struct job **list;
 	size_t count;
@@ -208,10 +247,7 @@ struct job *command_find_job(struct command_call *call, const char *text, uint64
 	if (!list)
 		return NULL;
 	if (count > 1) {
-		for (size_t i = 0; i < count && i < 8; i++)
-			all = arena_print(arena, "%s%s%s", all, i ? "  " : "", list[i]->key);
-		command_refuse(call, 3, arena_print(arena, "%s is %zu jobs, which one?", text, count),
-			       all, NULL);
+		refuse_ambiguous(call, text, list, count);
 		return NULL;
 	}
 	(void)target_parse(text, &target, NULL);
@@ -228,20 +264,57 @@ bool command_heard(const struct node *node, const char *server)
 
 /* ---- who may ---- */
 
-/* At most one a second is logged, the rest is counted in the next (contract 31). */
+/* What is remembered of an identity; the one that was silent longest makes room. */
+static struct node_refused *refused_of(struct node *node, const char *who)
+{
+	struct node_refused *oldest = &node->refused[0];
+
+	for (size_t i = 0; i < NODE_REFUSED_MAX; i++) {
+		struct node_refused *r = &node->refused[i];
+
+		if (strcmp(r->who, who) == 0)
+			return r;
+		if (r->told_us < oldest->told_us)
+			oldest = r;
+	}
+	*oldest = (struct node_refused){ .told_us = INT64_MIN / 2 };
+	snprintf(oldest->who, sizeof(oldest->who), "%s", who);
+	return oldest;
+}
+
+static char *first_target(const Chime__Request *r)
+{
+	switch (r->body_case) {
+	case CHIME__REQUEST__BODY_START:
+		return r->start->n_target ? r->start->target[0] : NULL;
+	case CHIME__REQUEST__BODY_KILL:
+		return r->kill->n_target ? r->kill->target[0] : NULL;
+	case CHIME__REQUEST__BODY_HOLD:
+		return r->hold->n_target ? r->hold->target[0] : NULL;
+	case CHIME__REQUEST__BODY_RELEASE:
+		return r->release->n_target ? r->release->target[0] : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* At most one a second of each identity is logged, the rest is counted in its next. */
 static void record_refused(struct command_call *call, const char *why)
 {
 	struct node *node = call->node;
+	struct node_refused *before;
 	Chime__Event event;
 	Chime__CommandRefused refused = CHIME__COMMAND_REFUSED__INIT;
+	struct target parsed;
 
 	if (node->state != NODE_OPEN)
 		return;
-	if (node->now.boot.us - node->refused_at_us < USEC_PER_SEC) {
-		node->refused_untold++;
+	before = refused_of(node, call->who);
+	if (node->now.boot.us - before->told_us < USEC_PER_SEC) {
+		before->untold++;
 		return;
 	}
-	node->refused_at_us = node->now.boot.us;
+	before->told_us = node->now.boot.us;
 	node_begin_event(node, &event);
 	event.actor = (char *)call->who;
 	event.body_case = CHIME__EVENT__BODY_COMMAND_REFUSED;
@@ -249,8 +322,12 @@ static void record_refused(struct command_call *call, const char *why)
 	refused.command = call->row ? (char *)call->row->name : NULL;
 	refused.why = (char *)why;
 	refused.has_count = true;
-	refused.count = 1 + node->refused_untold;
-	node->refused_untold = 0;
+	refused.count = 1 + before->untold;
+	before->untold = 0;
+	/* Who may not act may not write just any text into all logs either. */
+	refused.target = first_target(call->request);
+	if (refused.target && target_parse(refused.target, &parsed, NULL) < 0)
+		refused.target = NULL;
 	node_record(node, &event);
 }
 

@@ -158,7 +158,7 @@ static void add_entry(struct command_call *call, Chime__VectorReply *reply,
 	reply->entry[reply->n_entry++] = entry;
 }
 
-enum { VECTOR_MAX = 4096, LINEAGES_EACH = 4 };
+enum { VECTOR_MAX = 4096, LINEAGES_MIN = 4, LINEAGES_MAX = 64 };
 
 void command_vector(struct command_call *call)
 {
@@ -166,16 +166,19 @@ void command_vector(struct command_call *call)
 	Chime__VectorReply *reply = arena_take(&node->arena, sizeof(*reply));
 	const struct peer *asker = peers_find(&node->peers, call->who);
 	uint8_t *head = arena_take(&node->arena, HEAD_RAW_MAX);
-	size_t len;
+	size_t len, each;
 
 	chime__vector_reply__init(reply);
 	reply->server = (char *)node->setup.server;
+	/* The tails of older lineages too: what was missed of one is told by nothing else. */
+	each = VECTOR_MAX / peers_count(&node->peers);
+	each = each < LINEAGES_MIN ? LINEAGES_MIN : each > LINEAGES_MAX ? LINEAGES_MAX : each;
 	reply->entry = arena_take(&node->arena, VECTOR_MAX * sizeof(*reply->entry));
 	for (const struct peer *p = node->peers.list; p; p = p->hh.next) {
 		size_t given = 0;
 
 		for (size_t i = p->chain.lineage_count;
-		     i-- > 0 && given < LINEAGES_EACH && reply->n_entry < VECTOR_MAX;)
+		     i-- > 0 && given < each && reply->n_entry < VECTOR_MAX;)
 			if (p->chain.lineages[i].open) {
 				add_entry(call, reply, p, &p->chain.lineages[i]);
 				given++;

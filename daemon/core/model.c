@@ -517,9 +517,12 @@ const struct event_ref *fact_newest(const struct job *job, const char *cycle,
 	for (const struct fact *f = job->facts; f; f = f->hh.next) {
 		const struct event_ref *ref = &f->newest[kind];
 
-		if (!ref->seq || (except && strcmp(f->cycle, except) == 0) ||
-		    !cycle_compatible(f->cycle, cycle))
+		if (!ref->seq || (except && strcmp(f->cycle, except) == 0))
 			continue;
+#ifndef MUTANT_PROOFS_ACROSS_CYCLES
+		if (!cycle_compatible(f->cycle, cycle))
+			continue;
+#endif
 		if (!newest || event_ref_compare(newest, ref) < 0)
 			newest = ref;
 	}
@@ -545,6 +548,9 @@ bool model_has_seen(const struct model *model, const struct job *job, const char
 	struct seen *seen;
 
 	fill_seen_key(&key, job, cycle, ref);
+#ifdef MUTANT_SEEN_FORGOTTEN
+	key.seq = 0;
+#endif
 	HASH_FIND(hh, model->seen, &key, sizeof(key), seen);
 	return seen != NULL;
 }

@@ -274,8 +274,10 @@ static void load_job(struct model *model, sqlite3_stmt *stmt)
 	if (sqlite3_column_type(stmt, 7) != SQLITE_NULL)
 		job->held_reason = strdup(column_text(stmt, 7));
 	job->held_us = sqlite3_column_int64(stmt, 8);
+#ifndef MUTANT_SLOT_CURSOR_FORGOTTEN
 	job->cursor_s = sqlite3_column_type(stmt, 9) == SQLITE_NULL ?
 				INT64_MIN : sqlite3_column_int64(stmt, 9);
+#endif
 	job->changed = false;
 }
 

@@ -55,7 +55,13 @@ logged() { wait_until 5 "'$2' in the log of $1" file_has "$T/$1.log" "$2"; }
 @test "an expired certificate: exit 4, both sides say it has ended" {
 	refuses 4 as olaf alpha ls
 	says "expired"
-	logged alpha "expired"
+	# At most one refusal a second is told, so that nobody can fill the log.
+	wait_until 5 "it is in the log of alpha" olaf_is_logged
+}
+
+olaf_is_logged() {
+	as olaf alpha ls || true
+	file_has "$T/alpha.log" 'control.refused.*expired'
 }
 
 @test "a server of another authority: exit 5, the client refuses it before saying anything" {
@@ -115,8 +121,6 @@ vera_refused() {
 
 @test "a server whose certificate has ended is refused by the others and runs its own jobs" {
 	server_kill bravo TERM
-	mkdir "$T/save"
-	mv "$T/bravo/id.crt" "$T/bravo/id.key" "$T/save/"
 	chime ca issue --dir "$T/ca" --role server --name bravo --out "$T/expired" \
 		--until 2020-01-01T00:00:00Z >/dev/null
 	cp "$T/expired/id.crt" "$T/expired/id.key" "$T/bravo/"
@@ -124,8 +128,4 @@ vera_refused() {
 	file_has "$T/bravo.log" "expired\|ended"
 	refuses 5 as alice bravo ls
 	says "why:"
-	server_kill bravo TERM
-	mv "$T/save/id.crt" "$T/save/id.key" "$T/bravo/"
-	server_start bravo
-	env_together
 }

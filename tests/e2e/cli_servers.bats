@@ -348,7 +348,7 @@ on_terminal() {
 	run "$CHIME" --via bravo kill --yes "${numbers[0]}@charlie"
 	[ "$status" -eq 0 ]
 	eventually all_running 2
-	run "$CHIME" kill --yes "${numbers[1]}@charlie" "${numbers[2]}@charlie"
+	run "$CHIME" kill --yes --expect 2 "${numbers[1]}@charlie" "${numbers[2]}@charlie"
 	[ "$status" -eq 0 ]
 	eventually all_running 0
 	rm "$DEMO/jobs/twice.yaml"

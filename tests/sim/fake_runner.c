@@ -17,13 +17,22 @@ static int64_t wall_us(const struct sim_node *node)
 	return world_now(node).wall.us;
 }
 
+/* One link, one order. */
+static void say(struct sim_node *node, int64_t in_us, struct inbox_item *item)
+{
+	int64_t at_us = node->world->now_us + in_us;
+
+	node->link_us = at_us > node->link_us ? at_us : node->link_us;
+	world_put(node, node->incarnation, node->link_us - node->world->now_us, item);
+}
+
 static void tell(struct sim_node *node, const struct attempt_report *report, bool overlooked)
 {
 	struct inbox_item *item = inbox_item_new(INBOX_ATTEMPT, NULL, 0);
 
 	item->report = *report;
 	item->report.overlooked = overlooked;
-	world_put(node, node->incarnation, 20 + (int64_t)world_random(node->world, 200), item);
+	say(node, 20 + (int64_t)world_random(node->world, 200), item);
 }
 
 static struct attempt *find_attempt(struct sim_node *node, const struct attempt_id *id)
@@ -236,7 +245,7 @@ static void send_set(struct sim_node *node, int64_t in_us)
 						 strlen(node->jobs_text));
 
 	item->number = node->generation;
-	world_put(node, node->incarnation, in_us, item);
+	say(node, in_us, item);
 }
 
 void runner_reload(struct runner *runner)
@@ -260,9 +269,9 @@ void spool_boot(struct sim_node *node)
 		item = inbox_item_new(INBOX_ATTEMPT, NULL, 0);
 		item->report = a->report;
 		item->report.overlooked = 1;
-		world_put(node, node->incarnation, in_us + 1, item);
+		say(node, in_us + 1, item);
 	}
-	world_put(node, node->incarnation, in_us + 1 + (int64_t)world_random(node->world, 2000),
+	say(node, in_us + 1 + (int64_t)world_random(node->world, 2000),
 		  inbox_item_new(INBOX_SCANNED, NULL, 0));
 }
 

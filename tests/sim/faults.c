@@ -154,6 +154,9 @@ static void plan_restore(struct world *world)
 	int64_t at_us = 6 * USEC_PER_SEC + (int64_t)world_random(world, 7 * USEC_PER_SEC);
 
 	world_plan(world, at_us, snapshot_happens)->node = node;
+	/* With a start in between the copy has an older boot number than the file beside it. */
+	if (world_chance(world, 600))
+		world_plan(world, at_us + USEC_PER_SEC, crash_happens)->node = node;
 	at_us += 2 * USEC_PER_SEC + (int64_t)world_random(world, 10 * USEC_PER_SEC);
 	world_plan(world, at_us, restore_happens)->node = node;
 }

@@ -32,7 +32,7 @@ struct made {
 	char job[96], cycle[NAME_LABEL_SIZE];
 	uint64_t seq, boot, tag;
 	Chime__Cause cause;
-	bool silent, found, over;
+	bool silent, found, over, refreshed;
 	struct event_ref *by;
 	size_t by_count;
 	struct event_ref proofs[CONDITION_ATOMS_MAX];
@@ -162,6 +162,7 @@ static void read_event(void *arg, const struct event *e)
 	case CHIME__EVENT__BODY_RUN_PROOFS:
 		m = find_made(log, e->ref.server, b->run_proofs->ref->run);
 		if (m) {
+			m->refreshed = true;
 			take_by(m, b->run_proofs->by);
 			take_refs(m, b->run_proofs->proof, b->run_proofs->n_proof);
 		}
@@ -188,6 +189,8 @@ struct look {
 	char cycle[NAME_LABEL_SIZE];
 	const struct made *run;		/* not NULL: only what it has seen counts */
 	bool blame;			/* say when the run has not seen the newest */
+	const struct event_ref *without;	/* not NULL: this one does not count */
+	bool renews;			/* `without` renews an atom */
 	bool coarser_only;		/* only what was heard of cycles that contain this one */
 	bool exempt;			/* an event that starts nothing is among them */
 };
@@ -252,6 +255,11 @@ static bool look_atom(struct look *look, const char *kind, const char *job)
 			continue;
 		look->exempt |= list[i].silent || i < look->waiter->known_from;
 		value = true;
+		if (look->without && event_ref_compare(look->without, &list[i].ref) == 0 &&
+		    strcmp(look->without->server, list[i].ref.server) == 0) {
+			look->renews |= is_renewal(look, &list[i], kind, job);
+			continue;
+		}
 		if (look->run && has_seen(look->run, &list[i].ref) &&
 		    (!proof || event_ref_compare(&proof->ref, &list[i].ref) < 0))
 			proof = &list[i];
@@ -412,6 +420,23 @@ static void judge_twice(struct log *log, const struct made *a, const struct made
 		}
 }
 
+/* What merely makes further atoms true starts nothing: the condition was false before the event
+ * that made the run, or the event renewed an atom. */
+static void judge_cause(struct look *look)
+{
+	const struct made *run = look->run;
+
+	if (run->refreshed || run->by_count != 1)
+		return;
+	look->without = &run->by[0];
+	if (evaluate(look) && !look->renews)
+		world_blame(look->log->node->world, PROMISE_P19, "run %llu of %s in \"%s\" was "
+			    "made by %s:%llu, which was not needed for %s",
+			    (unsigned long long)run->seq, run->job, look->cycle,
+			    look->without->server, (unsigned long long)look->without->seq,
+			    look->waiter->after);
+}
+
 static void judge_runs(struct log *log, const struct waiter *w)
 {
 	for (size_t i = 0; i < log->made_count; i++) {
@@ -424,6 +449,7 @@ static void judge_runs(struct log *log, const struct waiter *w)
 			world_blame(log->node->world, PROMISE_P19, "run %llu of %s in \"%s\" has "
 				    "no proofs for %s", (unsigned long long)log->made[i].seq,
 				    log->made[i].job, look.cycle, w->after);
+		judge_cause(&look);
 		for (size_t j = i; j < log->made_count; j++)
 			if (is_of(log, w, &log->made[j]) &&
 			    cycle_equal(log->made[i].cycle, log->made[j].cycle))

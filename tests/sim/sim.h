@@ -92,6 +92,7 @@ struct sim_node {
 	struct jobset jobs;
 	uint64_t generation;
 	int64_t boot_offset_us, wall_offset_us;
+	int64_t link_us;		/* launcher and node hear each other in order */
 	/* what does not */
 	struct node node;
 	bool up, said_hello;
