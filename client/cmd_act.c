@@ -380,7 +380,7 @@ static void print_end(const struct session *s, const struct effect *e, const str
 	fflush(stdout);
 }
 
-/* 0 when all runs ended in success, 1 for any other outcome, 6 when time ran out. */
+/* 0 when all runs ended in success (to kill: at all), else 1; 6 when time ran out. */
 static int wait_for(struct order *o, const struct effects *effects, struct run_end *ends)
 {
 	struct session *s = o->s;
@@ -402,7 +402,7 @@ static int wait_for(struct order *o, const struct effects *effects, struct run_e
 		if (one != 0)
 			return trouble_print(&t);
 		print_end(s, e, &ends[i]);
-		if (strcmp(ends[i].state, "SUCCESS") != 0)
+		if (o->deed != &deed_kill && strcmp(ends[i].state, "SUCCESS") != 0)
 			code = EXIT_TROUBLE;
 	}
 	return code;
@@ -448,6 +448,24 @@ static bool any_glob(const struct order *o)
 	return false;
 }
 
+/*
+ * What a pattern met and may not be done is told with the rest. Not for kill: its patterns mean
+ * what runs.
+ */
+static int tell_left_out(const struct order *o, const struct effects *effects)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < effects->count; i++) {
+		if (effects->list[i].done || o->deed == &deed_kill)
+			continue;
+		if (o->s->out.format != OUT_JSON)
+			print_refused(&effects->list[i], o->deed);
+		code = EXIT_PARTLY;
+	}
+	return code;
+}
+
 /* Looks first; then acts on what was looked at, so that a glob can't grow in between. */
 static int look_and_act(struct order *o)
 {
@@ -490,7 +508,9 @@ static int look_and_act(struct order *o)
 		if (effects.list[i].done)
 			found[count++] = effects.list[i].target;
 	}
+	int left_out = tell_left_out(o, &effects);
 	code = act(o, found, count);
+	code = code != 0 ? code : left_out;
 out:
 	free(found);
 	effects_fini(&effects);

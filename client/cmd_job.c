@@ -203,7 +203,7 @@ static void print_headline(struct session *s, const Chime__JobRow *row)
 	       out_state_color(&s->out, state)[0] != '\0' ? out_color_end(&s->out) : "");
 	if (row->has_since) {
 		out_time(&s->out, row->since, since);
-		out_span(&s->out, s->out.now_us - row->since, ago);
+		out_span(&s->out, out_between(row->since, s->out.now_us), ago);
 		printf(" since %s (%s)", since, ago);
 	}
 	if (row->stale)
@@ -216,7 +216,8 @@ static void print_run_line(struct session *s, const Chime__RunRow *run)
 	char started[OUT_TIME_SIZE], took[OUT_TIME_SIZE];
 
 	out_time(&s->out, run->has_started ? run->started : run->created, started);
-	out_span(&s->out, run->has_started && run->has_ended ? run->ended - run->started : -1,
+	out_span(&s->out, run->has_started && run->has_ended ?
+		 out_between(run->started, run->ended) : -1,
 		 took);
 	printf("  %llu@", (unsigned long long)run->run);
 	out_text(stdout, run->server);

@@ -41,7 +41,7 @@ static void add_took(const struct out *out, struct table *table, bool started, i
 {
 	char text[OUT_TIME_SIZE];
 
-	out_span(out, !started ? -1 : (ended ? to : out->now_us) - from, text);
+	out_span(out, !started ? -1 : out_between(from, ended ? to : out->now_us), text);
 	table_add(table, text);
 }
 

@@ -174,6 +174,13 @@ void out_now(const struct out *out, char buf[OUT_TIME_SIZE])
 		 tm.tm_zone != NULL ? tm.tm_zone : "", offset);
 }
 
+int64_t out_between(int64_t from_us, int64_t to_us)
+{
+	int64_t span;
+
+	return __builtin_sub_overflow(to_us, from_us, &span) ? 0 : span;
+}
+
 void out_span(const struct out *out, int64_t us, char buf[OUT_TIME_SIZE])
 {
 	int64_t s = us / 1000000;

@@ -41,7 +41,11 @@ void *arena_take(struct arena *arena, size_t size)
 
 void *arena_copy(struct arena *arena, const void *data, size_t len)
 {
-	return memcpy(arena_take(arena, len + 1), data, len);
+	void *copy = arena_take(arena, len + 1);
+
+	if (len)	/* no bytes may be at NULL, which memcpy() must not be given */
+		memcpy(copy, data, len);
+	return copy;
 }
 
 char *arena_copy_text(struct arena *arena, const char *text)

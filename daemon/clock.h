@@ -28,7 +28,26 @@ enum {
 
 static inline int64_t wall_seconds(struct wall w)
 {
-	return w.us >= 0 ? w.us / USEC_PER_SEC : -((-w.us + USEC_PER_SEC - 1) / USEC_PER_SEC);
+	return w.us >= 0 ? w.us / USEC_PER_SEC : (w.us + 1) / USEC_PER_SEC - 1;
+}
+
+/* Times of other servers may be anything: differences and sums of them end at the range's ends. */
+static inline int64_t span_between(int64_t from, int64_t to)
+{
+	int64_t span;
+
+	if (__builtin_sub_overflow(to, from, &span))
+		return to < from ? INT64_MIN : INT64_MAX;
+	return span;
+}
+
+static inline int64_t time_after(int64_t time, int64_t span)
+{
+	int64_t later;
+
+	if (__builtin_add_overflow(time, span, &later))
+		return span < 0 ? INT64_MIN : INT64_MAX;
+	return later;
 }
 
 /* Reads both clocks; lives in clock.c, which core/ does not link. */

@@ -35,7 +35,9 @@ static void record_defined(struct node *node, const struct job_def *def, const c
 	}
 	d.cycle = def->cycle == CYCLE_DEFAULT ? NULL : (char *)cycle_kind_name(def->cycle);
 	d.after = def->after;
-	d.has_overlap = d.has_overlap_n = d.has_enabled = d.has_max_time_us = d.has_hash = true;
+	d.has_overlap = d.has_enabled = d.has_hash = true;
+	d.has_overlap_n = def->overlap_n > 0;
+	d.has_max_time_us = def->max_time_us > 0;
 	d.overlap = (Chime__OverlapKind)def->overlap;
 	d.overlap_n = def->overlap_n;
 	d.enabled = def->enabled;

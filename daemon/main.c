@@ -12,6 +12,7 @@
 #include "daemon/edge/control.h"
 #include "daemon/edge/discovery.h"
 #include "daemon/edge/links.h"
+#include "daemon/edge/listen.h"
 #include "daemon/edge/runner.h"
 #include "daemon/edge/service.h"
 #include "daemon/jobfile.h"
@@ -26,6 +27,7 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,11 +70,25 @@ static int complain(const char *text)
 
 /* ---- before the loop ---- */
 
+/* Makes the folders above as well; what can't be made shows at the last one. */
+static int make_folders(const char *path)
+{
+	char above[PATH_MAX];
+
+	snprintf(above, sizeof(above), "%s", path);
+	for (char *slash = strchr(above + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)mkdir(above, 0755);
+		*slash = '/';
+	}
+	return mkdir(path, 0700);
+}
+
 static int make_data(const struct conf *conf)
 {
 	struct stat st;
 
-	if (mkdir(conf->data, 0700) < 0 && errno != EEXIST) {
+	if (make_folders(conf->data) < 0 && errno != EEXIST) {
 		fprintf(stderr, "chimed: cannot make the data folder %s: %s\n", conf->data,
 			strerror(errno));
 		return 1;
@@ -156,6 +172,8 @@ static int start_launcher(struct daemon *d)
 static int drop_privileges(const struct conf *conf)
 {
 	struct stat st;
+	/* The only group it keeps is the one that its socket is given to. */
+	const struct group *operators = getgrnam(LISTEN_GROUP);
 
 	if (geteuid() != 0)
 		return 0;
@@ -163,7 +181,8 @@ static int drop_privileges(const struct conf *conf)
 		return complain("cannot look at the data folder");
 	if (st.st_uid == 0)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(st.st_gid, st.st_gid, st.st_gid) < 0 ||
+	if (setgroups(operators ? 1 : 0, operators ? &operators->gr_gid : NULL) < 0 ||
+	    setresgid(st.st_gid, st.st_gid, st.st_gid) < 0 ||
 	    setresuid(st.st_uid, st.st_uid, st.st_uid) < 0)
 		return complain("cannot become the owner of the data folder");
 	return 0;
@@ -432,7 +451,12 @@ static void close_all(struct daemon *d)
 
 static int check_jobs(const struct conf *conf)
 {
-	struct jobfile_options options = { .timezone = conf->timezone, .server = conf->server };
+	/* As the launcher of this user will read them, so that a reload refuses nothing more. */
+	const struct passwd *me = geteuid() == 0 ? NULL : getpwuid(geteuid());
+	struct jobfile_options options = {
+		.timezone = conf->timezone, .server = conf->server, .check_owner = true,
+		.need_user = geteuid() == 0, .only_user = me ? me->pw_name : NULL,
+	};
 	struct jobset set = { 0 };
 	struct diags diags = { 0 };
 	int r = jobset_load(conf->jobs, &options, &set, &diags);

@@ -122,7 +122,8 @@ static void log_event(const struct node *node, const struct event *e)
 	if (node->state == NODE_PROBATION && strcmp(e->ref.server, node->setup.server) != 0)
 		return;
 	log_info(event_kind_name(b->body_case), "of=%s:%llu%s%s%s%s", e->ref.server,
-		 (unsigned long long)e->ref.seq, job ? " job=" : "", job ? job : "",
+		 (unsigned long long)e->ref.seq, job ? " job=" : "",
+		 !job ? "" : name_job_valid(job, NULL) ? job : log_quote(job),
 		 state ? " what=" : "", state ? state : "");
 }
 

@@ -138,6 +138,7 @@ struct output_waiter {
 };
 
 enum { NODE_COUNTERS_MAX = 64, NODE_REPEAT_MAX = 4, NODE_ALARMS_MAX = 32 };
+enum { NODE_REFUSED_MAX = 32, NODE_WHO_SIZE = 64 };
 
 struct node_counter { const char *name; uint64_t value; };
 
@@ -210,7 +211,7 @@ struct node {
 	struct node_counter counters[NODE_COUNTERS_MAX];
 	size_t counter_count;
 	struct node_refused {			/* refused commands: one a second per identity */
-		char who[NAME_ID_MAX + 1];
+		char who[NODE_WHO_SIZE];
 		int64_t told_us;		/* on the boot clock; the newest that was logged */
 		uint32_t untold;
 	} refused[NODE_REFUSED_MAX];

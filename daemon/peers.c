@@ -111,7 +111,7 @@ bool peer_hear(struct peer *peer, const struct head *head, struct now now)
 	peer->boot = head->lineage.boot;
 	peer->counter = head->counter;
 	peer->head_flags = head->flags;
-	peer->skew_us = head->wall_us - now.wall.us;
+	peer->skew_us = span_between(now.wall.us, head->wall_us);
 	peer->changed |= restarted;
 	if (!peer->has_baseline)
 		return false;

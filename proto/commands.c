@@ -148,7 +148,9 @@ const struct command commands[] = {
 		.request = CHIME__REQUEST__BODY_KILL,
 		.usage = "TARGET...\tTERM to the whole tree, KILL after the job's kill_grace",
 		.summary = "stop runs",
-		.options = OPTIONS_ACT,
+		.options =
+			"  --wait             return when they have ended\n"
+			OPTIONS_ACT,
 		.examples =
 			"  chime kill 8831@db1\n"
 			"  chime kill --yes --expect 2 'backup/*'\n",

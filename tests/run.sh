@@ -7,8 +7,8 @@
 # Prints what failed, whole, why something was skipped, and one line of figures. Status 1 when
 # anything failed, or nothing was run. The figures stay in $BUILD/results/KIND.
 #
-# Environment: BUILD, JOBS (cmocka programs at a time, default: processors), E2E_JOBS (the same where
-# there are .bats files, 3), TEST_SECONDS (limit of one program, 300).
+# Environment: BUILD, JOBS (cmocka programs at a time, default: processors), E2E_JOBS (the same
+# where there are .bats files, 3), TEST_SECONDS (limit of one program, 300).
 # `sh tests/run.sh` does as well.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u

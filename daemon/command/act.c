@@ -153,19 +153,23 @@ static bool condition_is_true(const struct command_call *call, const struct job 
 	return engine_atoms(&call->node->model, job, cycle, values, proofs);
 }
 
-static const struct run *active_run(const struct job *job)
+/* The run that is in the way of another one; NULL when there is room. */
+static const struct run *run_in_the_way(const struct job *job)
 {
+	const struct run *first = NULL;
+	size_t active = 0;
+
 	for (const struct run *r = job->live; r; r = r->next_live)
-		if (run_state_active(r->state))
-			return r;
-	return NULL;
+		if (run_state_active(r->state) && !active++)
+			first = r;
+	return active >= job_parallel(job) ? first : NULL;
 }
 
 static bool refuse_start(struct command_call *call, Chime__Effect *effect, const struct job *job,
 			 unsigned ignore, bool after_is_true)
 {
 	struct arena *arena = &call->node->arena;
-	const struct run *active = active_run(job);
+	const struct run *active = run_in_the_way(job);
 
 	if (!job->defined) {
 		refuse_effect(call, effect, arena_print(arena, "%s was removed", job->key), NULL,
@@ -181,7 +185,7 @@ static bool refuse_start(struct command_call *call, Chime__Effect *effect, const
 					  job->held_reason ? job->held_reason : ""),
 			      arena_print(arena, "chime release %s      or --ignore hold",
 					  job->key));
-	} else if (active && !(ignore & IGNORE_OVERLAP) && job_parallel(job) <= 1) {
+	} else if (active && !(ignore & IGNORE_OVERLAP)) {
 		refuse_effect(call, effect,
 			      arena_print(arena, "%s is already running (run %llu@%s)", job->key,
 					  (unsigned long long)active->id.seq, job->server),

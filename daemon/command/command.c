@@ -217,10 +217,17 @@ struct job **command_find_jobs(struct command_call *call, char **targets, size_t
 			       size_t *count)
 {
 	struct node *node = call->node;
+	enum { TARGETS_MAX = 10000 };
 	size_t room = HASH_COUNT(node->model.jobs) + 1;
-	/* What is found twice is dropped in time, so many targets need no more room than few. */
-	struct job **list = arena_take(&node->arena, 3 * room * sizeof(*list));
+	struct job **list;
 
+	if (target_count > TARGETS_MAX) {
+		command_refuse(call, 2, "that is too much to ask at once",
+			       "a command takes up to 10000 targets", NULL);
+		return NULL;
+	}
+	/* What is found twice is dropped in time, so many targets need no more room than few. */
+	list = arena_take(&node->arena, 3 * room * sizeof(*list));
 	*count = 0;
 	if (!target_count)
 		for (struct job *job = node->model.jobs; job; job = job->hh.next)
@@ -282,18 +289,23 @@ static struct node_refused *refused_of(struct node *node, const char *who)
 	return oldest;
 }
 
-static char *first_target(const Chime__Request *r)
+static char **targets_of(const Chime__Request *r, size_t *count)
 {
 	switch (r->body_case) {
 	case CHIME__REQUEST__BODY_START:
-		return r->start->n_target ? r->start->target[0] : NULL;
+		*count = r->start->n_target;
+		return r->start->target;
 	case CHIME__REQUEST__BODY_KILL:
-		return r->kill->n_target ? r->kill->target[0] : NULL;
+		*count = r->kill->n_target;
+		return r->kill->target;
 	case CHIME__REQUEST__BODY_HOLD:
-		return r->hold->n_target ? r->hold->target[0] : NULL;
+		*count = r->hold->n_target;
+		return r->hold->target;
 	case CHIME__REQUEST__BODY_RELEASE:
-		return r->release->n_target ? r->release->target[0] : NULL;
+		*count = r->release->n_target;
+		return r->release->target;
 	default:
+		*count = 0;
 		return NULL;
 	}
 }
@@ -306,6 +318,8 @@ static void record_refused(struct command_call *call, const char *why)
 	Chime__Event event;
 	Chime__CommandRefused refused = CHIME__COMMAND_REFUSED__INIT;
 	struct target parsed;
+	char **targets;
+	size_t count;
 
 	if (node->state != NODE_OPEN)
 		return;
@@ -325,9 +339,9 @@ static void record_refused(struct command_call *call, const char *why)
 	refused.count = 1 + before->untold;
 	before->untold = 0;
 	/* Who may not act may not write just any text into all logs either. */
-	refused.target = first_target(call->request);
-	if (refused.target && target_parse(refused.target, &parsed, NULL) < 0)
-		refused.target = NULL;
+	targets = targets_of(call->request, &count);
+	if (count && target_parse(targets[0], &parsed, NULL) == 0)
+		refused.target = targets[0];
 	node_record(node, &event);
 }
 
@@ -379,6 +393,39 @@ static bool action_is_timely(struct command_call *call)
 	return true;
 }
 
+static bool target_means(const char *text, const Chime__Effect *effect)
+{
+	struct target t, about;
+
+	if (target_parse(text, &t, NULL) < 0 || target_parse(effect->target, &about, NULL) < 0)
+		return false;
+	if (t.server[0] && !glob_match(t.server, about.server))
+		return false;
+	return t.run ? t.run == effect->run : !t.job[0] || glob_match(t.job, about.job);
+}
+
+/*
+ * Is this what the key was given for? The targets may be written in another way than the first
+ * time (a glob for what it found), so one that is meant by both is enough.
+ */
+static bool is_same_command(const struct command_call *call, const Chime__Reply *before)
+{
+	const Chime__ActionReply *action = before->action;
+	size_t count;
+	char **targets = targets_of(call->request, &count);
+
+	if (before->body_case != CHIME__REPLY__BODY_ACTION)
+		return true;
+	if (action->command && strcmp(action->command, call->row->name) != 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < action->n_effect; k++)
+			if (target_means(targets[i], action->effect[k]))
+				return true;
+	return !count || !action->n_effect;
+}
+
+/* False when the key is not known. */
 static bool answer_again(struct command_call *call)
 {
 	const ProtobufCBinaryData *key = &call->request->key;
@@ -393,7 +440,15 @@ static bool answer_again(struct command_call *call)
 	free(bytes);
 	if (!before)
 		return false;
+	if (!is_same_command(call, before)) {
+		command_refuse(call, 1, "that key was used for another command",
+			       "a key has effect once; this command had none",
+			       "leave --key out");
+		chime__reply__free_unpacked(before, NULL);
+		return true;
+	}
 	before->id = call->request->id;
+	call->later = true;
 	if (before->body_case == CHIME__REPLY__BODY_ACTION)
 		before->action->has_repeated_key = before->action->repeated_key = true;
 	node_reply(node, call->conn, before);
@@ -403,8 +458,13 @@ static bool answer_again(struct command_call *call)
 
 static void remember_answer(struct command_call *call)
 {
-	size_t len = chime__reply__get_packed_size(&call->reply);
-	uint8_t *bytes = arena_take(&call->node->arena, len);
+	size_t len;
+	uint8_t *bytes;
+
+	if (call->reply.body_case == CHIME__REPLY__BODY_ACTION)
+		call->reply.action->command = (char *)call->row->name;
+	len = chime__reply__get_packed_size(&call->reply);
+	bytes = arena_take(&call->node->arena, len);
 
 	chime__reply__pack(&call->reply, bytes);
 	journal_put_command(call->node->setup.journal, call->request->key.data,
@@ -454,10 +514,8 @@ static void handle(struct command_call *call)
 		return;
 	}
 	if (call->row->action && !is_dry_run(call->request)) {
-		if (call->request->has_key && answer_again(call)) {
-			call->later = true;
+		if (call->request->has_key && answer_again(call))
 			return;
-		}
 		if (!action_is_timely(call))
 			return;
 		handler->handle(call);

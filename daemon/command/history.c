@@ -10,7 +10,7 @@
 
 /* ---- runs ---- */
 
-enum { RUNS_DEFAULT = 20, RUNS_MAX = 10000 };
+enum { RUNS_DEFAULT = 20, RUNS_MAX = 10000, RUNS_TARGETS_MAX = 1000 };
 
 struct runs { struct command_call *call; Chime__RunRow **rows; size_t count, limit; };
 
@@ -37,6 +37,25 @@ static int compare_runs(const void *a, const void *b)
 	return x->run > y->run ? -1 : x->run < y->run;
 }
 
+/* Puts the newest first and forgets what comes after the limit, or twice. */
+static void trim_runs(struct runs *runs, size_t limit)
+{
+	size_t kept = 0;
+
+	qsort(runs->rows, runs->count, sizeof(*runs->rows), compare_runs);
+	for (size_t i = 0; i < runs->count; i++) {
+		Chime__RunRow *row = runs->rows[i];
+		const Chime__RunRow *last = kept ? runs->rows[kept - 1] : NULL;
+
+		if (kept == limit || (last && compare_runs(&last, &row) == 0 &&
+				      strcmp(last->server, row->server) == 0))
+			chime__run_row__free_unpacked(row, NULL);
+		else
+			runs->rows[kept++] = row;
+	}
+	runs->count = kept;
+}
+
 /* What a waiting run waits for is known to its owner only. */
 static void fill_waiting(struct command_call *call, Chime__RunRow *row)
 {
@@ -53,11 +72,17 @@ void command_runs(struct command_call *call)
 	uint32_t limit = request->limit ? request->limit : RUNS_DEFAULT;
 	Chime__RunsReply *reply = arena_take(&node->arena, sizeof(*reply));
 	struct runs runs = { .call = call };
+	size_t known;
 
 	if (limit > RUNS_MAX)
 		limit = RUNS_MAX;
-	runs.limit = limit * (request->n_target ? request->n_target : 1);
-	runs.rows = arena_take(&node->arena, (runs.limit + 1) * sizeof(*runs.rows));
+	if (request->n_target > RUNS_TARGETS_MAX) {
+		command_refuse(call, 2, "that is too much to ask at once",
+			       "runs takes up to 1000 targets", NULL);
+		return;
+	}
+	runs.limit = limit;
+	runs.rows = arena_take(&node->arena, (2 * (size_t)limit + 1) * sizeof(*runs.rows));
 	if (!request->n_target)
 		journal_each_run(node->setup.journal, "", "", 0, limit, request->attempts,
 				 add_run_cb, &runs);
@@ -73,13 +98,19 @@ void command_runs(struct command_call *call)
 		if (!t.server[0] && !t.run && !t.glob &&
 		    model_find_job(&node->model, t.job, node->setup.server))
 			snprintf(t.server, sizeof(t.server), "%s", node->setup.server);
+		runs.limit = runs.count + limit;
 		journal_each_run(node->setup.journal, t.job, t.server, t.run, limit,
 				 request->attempts, add_run_cb, &runs);
+		trim_runs(&runs, limit);
 	}
-	qsort(runs.rows, runs.count, sizeof(*runs.rows), compare_runs);
+	/* Nothing, because there is no such job? The search refuses with the nearest name. */
+	if (!runs.count && request->n_target &&
+	    !command_find_jobs(call, request->target, request->n_target, &known))
+		goto out;
+	trim_runs(&runs, limit);
 	chime__runs_reply__init(reply);
 	reply->run = runs.rows;
-	reply->n_run = runs.count < limit ? runs.count : limit;
+	reply->n_run = runs.count;
 	for (size_t i = 0; i < reply->n_run; i++)
 		fill_waiting(call, reply->run[i]);
 	call->reply.body_case = CHIME__REPLY__BODY_RUNS;
@@ -250,6 +281,17 @@ static void reverse(Chime__EventRow **rows, size_t count)
 	}
 }
 
+/* Every one costs a copy of every event. */
+static bool follows_enough(const struct command_call *call)
+{
+	enum { FOLLOWS_MAX = 8 };
+	size_t count = 0;
+
+	for (const struct subscriber *s = call->node->subscribers; s; s = s->next)
+		count += s->conn == call->conn;
+	return count >= FOLLOWS_MAX;
+}
+
 static void subscribe(struct command_call *call, const char *origin)
 {
 	struct subscriber *s = calloc(1, sizeof(*s));
@@ -298,6 +340,12 @@ void command_events(struct command_call *call)
 		.origin = request->origin,
 	};
 
+	if (request->follow && follows_enough(call)) {
+		command_refuse(call, 5, "events are followed too often on this connection",
+			       "the server tells them 8 times at once",
+			       "chime events -f   in another terminal");
+		return;
+	}
 	if (events.limit > EVENTS_MAX)
 		events.limit = EVENTS_MAX;
 	events.rows = arena_take(&node->arena, (events.limit + 1) * sizeof(*events.rows));

@@ -109,7 +109,7 @@ static const char *why_cycle(struct command_call *call, struct job *job)
 	return upstream ? upstream->cycle : cycle_of(call, job);
 }
 
-struct roots { char **list; size_t count, depth; };
+struct roots { char **list; size_t count, depth; uint64_t question; };
 
 enum { ROOTS_MAX = 16, ROOT_DEPTH = 32 };
 
@@ -129,6 +129,8 @@ static void find_roots(struct command_call *call, struct job *job, const char *c
 	const struct event_ref *proofs[CONDITION_ATOMS_MAX];
 	bool values[CONDITION_ATOMS_MAX];
 
+	/* Everybody once: ways through a graph double with every level, and may be rings. */
+	job->asked = roots->question;
 	if (!job->has_condition || roots->depth >= ROOT_DEPTH ||
 	    engine_atoms(&call->node->model, job, cycle, values, proofs))
 		return;
@@ -141,7 +143,7 @@ static void find_roots(struct command_call *call, struct job *job, const char *c
 			continue;
 		producer = model_find_job(&call->node->model, job->condition.atoms[i].job,
 					  job->condition.atoms[i].server);
-		if (!producer)
+		if (!producer || producer->asked == roots->question)
 			continue;
 		if (!producer->last || !run_state_over(producer->last->state) ||
 		    producer->last->state == CHIME__RUN_STATE__RUN_SKIPPED)
@@ -173,6 +175,7 @@ static void fill_blockers(struct command_call *call, struct job *job, Chime__Job
 					    job->condition.atoms[i].job,
 					    job->condition.atoms[i].server);
 	roots.list = arena_take(&call->node->arena, ROOTS_MAX * sizeof(char *));
+	roots.question = ++call->node->model.questions;
 	find_roots(call, job, cycle, &roots);
 	row->root = roots.list;
 	row->n_root = roots.count;
@@ -216,7 +219,7 @@ static void fill_times(Chime__JobRow *row, const struct job *job, const struct r
 	row->since = run->ended_us ? run->ended_us : run->started_us ? run->started_us :
 								       run->created_us;
 	row->has_took_us = run->ended_us && run->started_us;
-	row->took_us = run->ended_us - run->started_us;
+	row->took_us = span_between(run->started_us, run->ended_us);
 	(void)job;
 }
 
@@ -552,10 +555,15 @@ static Chime__JobDefined *definition_of(struct command_call *call, const struct 
 	d->schedule_kind = (Chime__ScheduleKind)job->schedule.kind;
 	d->schedule = job->schedule_text;
 	d->timezone = job->timezone;
+	if (job->schedule.kind == SCHEDULE_AT) {
+		d->dst_gap = (char *)dst_gap_name(job->schedule.gap);
+		d->dst_overlap = (char *)dst_overlap_name(job->schedule.overlap);
+	}
 	d->cycle = (char *)cycle_kind_name(job_cycle_kind(job));
 	d->after = job->after;
-	d->has_overlap = d->has_overlap_n = d->has_enabled = true;
-	d->has_max_time_us = d->has_hash = true;
+	d->has_overlap = d->has_enabled = d->has_hash = true;
+	d->has_overlap_n = job->overlap_n > 0;
+	d->has_max_time_us = job->max_time_us > 0;
 	d->overlap = (Chime__OverlapKind)job->overlap;
 	d->overlap_n = job->overlap_n;
 	d->enabled = job->enabled;

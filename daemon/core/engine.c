@@ -264,7 +264,7 @@ static void create_by_condition(struct engine *engine, struct job *job, const ch
 	c.n_proof = wish->proof_count;
 	c.has_definition = true;
 	c.definition = (ProtobufCBinaryData){ sizeof(job->hash), job->hash };
-	if (engine->now.wall.us - change->time_us > EXPIRE_AFTER_US) {
+	if (span_between(change->time_us, engine->now.wall.us) > EXPIRE_AFTER_US) {
 		snprintf(detail, sizeof(detail), "the event that made it is more than 7 days old");
 		c.state = CHIME__RUN_STATE__RUN_EXPIRED;
 	} else if (overlap_of(job, c.cause) == OVERLAP_SKIP && active > 0) {
@@ -294,17 +294,40 @@ static bool atom_was_true(const struct engine *engine, const struct atom *atom,
 	return fact_newest(producer, cycle, atom->kind, change->cycle) != NULL;
 }
 
+/*
+ * An event that was taken before and is heard again, after a restore, is no cause. But what it
+ * makes true once more may rest on an event of mine that was not taken yet, because it was made
+ * when this one was missing: that is the cause then. NULL: there is none.
+ */
+static const struct event_ref *find_cause(const struct engine *engine, const struct job *job,
+					  const char *cycle, const struct change *change,
+					  const bool *values, const struct event_ref **proofs)
+{
+	if (!model_has_seen(engine->model, job, cycle, &change->by))
+		return &change->by;
+	for (size_t i = 0; i < job->condition.atom_count; i++)
+		if (values[i] && strcmp(proofs[i]->server, engine->model->server) == 0 &&
+		    proofs[i]->boot == engine->boot && proofs[i]->tag == engine->tag &&
+		    !model_has_seen(engine->model, job, cycle, proofs[i]))
+			return proofs[i];
+	return NULL;
+}
+
 static void decide_cycle(struct engine *engine, struct job *job, const struct change *change,
 			 const char *cycle)
 {
-	const struct event_ref *proofs[CONDITION_ATOMS_MAX];
+	const struct event_ref *proofs[CONDITION_ATOMS_MAX], *cause;
 	bool values[CONDITION_ATOMS_MAX], before[CONDITION_ATOMS_MAX], renewed = false;
+	struct change taken = *change;
 	struct run *queued;
 	struct wish wish;
 
-	if (model_has_seen(engine->model, job, cycle, &change->by) ||
-	    !engine_atoms(engine->model, job, cycle, values, proofs))
+	if (!engine_atoms(engine->model, job, cycle, values, proofs))
 		return;
+	cause = find_cause(engine, job, cycle, change, values, proofs);
+	if (!cause)
+		return;
+	taken.by = *cause;
 	for (size_t i = 0; i < job->condition.atom_count; i++) {
 		const struct atom *atom = &job->condition.atoms[i];
 
@@ -312,6 +335,7 @@ static void decide_cycle(struct engine *engine, struct job *job, const struct ch
 		renewed |= change->had >> atom->kind & change->satisfied >> atom->kind & 1 &&
 			   model_find_job(engine->model, atom->job, atom->server) == change->job;
 	}
+	renewed = renewed && cause == &change->by;
 #ifndef MUTANT_CONSUMPTION_PER_ATOM
 	if (!renewed && condition_eval(&job->condition, before))
 		return;
@@ -322,9 +346,9 @@ static void decide_cycle(struct engine *engine, struct job *job, const struct ch
 	add_proofs(&wish, job, values, proofs);
 	queued = find_queued(job, cycle);
 	if (queued)
-		refresh_queued(engine, queued, change, &wish);
+		refresh_queued(engine, queued, &taken, &wish);
 	else
-		create_by_condition(engine, job, cycle, change, &wish);
+		create_by_condition(engine, job, cycle, &taken, &wish);
 }
 
 /* ---- which cycles an event concerns ---- */

@@ -230,7 +230,8 @@ static enum event_verdict apply_run_created(struct model *model, const struct ev
 	struct job *job = mention(model, e, c->job);
 	struct run *run;
 
-	if (!job || !label_fits(c->cycle) || !label_fits(c->slot))
+	/* Own runs take over the label of what made them, to environments and records. */
+	if (!job || (c->cycle && cycle_parse_check(c->cycle) < 0) || !label_fits(c->slot))
 		return EVENT_BAD_FIELDS;
 	if (model_find_run(model, e->ref.server, e->ref.seq))
 		return EVENT_NO_SUBJECT;
@@ -304,7 +305,7 @@ static enum event_verdict apply_run_not_started(struct model *model, const struc
 		return EVENT_NO_SUBJECT;
 	copy(run->detail, sizeof(run->detail), e->body->run_not_started->detail);
 	if (e->body->run_not_started->error) {
-		run->not_before_us = e->body->time + RETRY_START_US;
+		run->not_before_us = time_after(e->body->time, RETRY_START_US);
 		if (run->job->own && run->not_before_us < model->next_expiry_us)
 			model->next_expiry_us = run->not_before_us;
 	}

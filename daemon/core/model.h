@@ -135,6 +135,7 @@ struct job {
 	struct job **consumers;			/* jobs with an atom on this one */
 	size_t consumer_count;
 	uint64_t set_turn;			/* of the newest definition set that holds it */
+	uint64_t asked;				/* the question that came by here last */
 	uint64_t decided_turn;			/* decisions counts those of this turn */
 	uint32_t decisions;
 	struct job *next_changed, *next_look;
@@ -190,6 +191,7 @@ struct model {
 	uint32_t live_own;			/* own runs that are starting or running */
 	int64_t next_expiry_us;			/* nothing waiting expires or is retried earlier */
 	uint64_t turn;
+	uint64_t questions;			/* searches through the conditions so far */
 };
 
 void model_init(struct model *model, const char *server);

@@ -34,6 +34,7 @@ enum {
 	IDLE_S = 60,
 	HELLO_S = 15,			/* longer than a starting server lets us wait */
 	ASKS_MAX = 256,			/* of one dialog */
+	PENDING_MAX = 128,		/* dialogs without HELLO: a hint may lead anywhere */
 };
 
 enum dialog_state { DIALOG_RESOLVING, DIALOG_CONNECTING, DIALOG_SHAKEN, DIALOG_UP };
@@ -399,6 +400,15 @@ static struct dialog *find_dialog(const struct links *links, const char *server,
 	return NULL;
 }
 
+static bool has_too_many_pending(const struct links *links)
+{
+	size_t pending = 0;
+
+	for (const struct dialog *l = links->first; l; l = l->next)
+		pending += l->state != DIALOG_UP;
+	return pending >= PENDING_MAX;
+}
+
 /* ---- asking ------------------------------------------------------------------------------- */
 
 static void timeout_cb(evutil_socket_t fd, short what, void *arg)
@@ -441,13 +451,13 @@ void links_ask(struct links *links, const char *server, const char *address, uin
 	struct ask *ask = calloc(1, sizeof(*ask));
 
 	assert(ask);
-	if (!dialog)
+	if (!dialog && !has_too_many_pending(links))
 		dialog = new_dialog(links, server, address);
 	ask->links = links;
 	ask->cookie = cookie;
 	ask->timer = evtimer_new(links->base, timeout_cb, ask);
 	assert(ask->timer);
-	if (dialog->ask_count >= ASKS_MAX) {
+	if (!dialog || dialog->ask_count >= ASKS_MAX) {
 		timeout = (struct timeval){ 0, 0 };
 		add_ask(ask, &links->refused);
 	} else {
@@ -461,10 +471,10 @@ void links_ask(struct links *links, const char *server, const char *address, uin
 		add_ask(ask, &dialog->asks);
 	}
 	event_add(ask->timer, &timeout);
-	if (ask->dialog && dialog->state == DIALOG_UP)
-		send_ask(ask);
-	if (dialog->state == DIALOG_UP)
-		note_idle(dialog);
+	if (!ask->dialog || dialog->state != DIALOG_UP)
+		return;
+	send_ask(ask);
+	note_idle(dialog);
 }
 
 /* ---- open and close ----------------------------------------------------------------------- */

@@ -179,14 +179,28 @@ void listen_path_fini(struct listen_path *path)
 	*path = (struct listen_path){ 0 };
 }
 
-static bool is_operator(const char *name, gid_t primary)
+/* The groups that the process itself carries, as for any file. */
+static bool carries_group(int fd, gid_t wanted)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(gid_t); i++)
+		if (groups[i] == wanted)
+			return true;
+	return false;
+}
+
+static bool is_operator(int fd, const char *name, gid_t primary)
 {
 	gid_t wanted, groups[GROUPS_MAX];
 	int count = GROUPS_MAX;
 
 	if (!find_group(&wanted))
 		return false;
-	if (primary == wanted)
+	if (primary == wanted || carries_group(fd, wanted))
 		return true;
 	/* With more groups than fit the call fails, and count says how many there are. */
 	if (!name || getgrouplist(name, primary, groups, &count) < 0)
@@ -216,5 +230,5 @@ enum role listen_judge_peer(int fd, char who[LISTEN_WHO_SIZE])
 		snprintf(who, LISTEN_WHO_SIZE, "unix:%lu", (unsigned long)cred.uid);
 	if (cred.uid == 0 || cred.uid == geteuid())
 		return ROLE_ADMIN;
-	return is_operator(found ? found->pw_name : NULL, cred.gid) ? ROLE_OPERATOR : ROLE_NONE;
+	return is_operator(fd, found ? found->pw_name : NULL, cred.gid) ? ROLE_OPERATOR : ROLE_NONE;
 }

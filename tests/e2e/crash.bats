@@ -82,18 +82,23 @@ restart_if_down() { gone "$(server_pid "$1")" && server_start "$1" || true; }
 	slow_ends_well
 }
 
+# The shepherd above the processes of slow; those come and go.
 shepherd_pid() {
-	local p
+	local p parent
 	for p in $(job_pids slow); do
-		ps -o ppid=,comm= -p "$(ps -o ppid= -p "$p")"  | grep -q . || continue
-		ps -o pid=,comm= -p "$(ps -o ppid= -p "$p" | tr -d ' ')" |
-			awk '$2 ~ /^chime-shepherd/ {print $1}'
-	done | sort -u
+		parent=$(awk '$1 == "PPid:" { print $2 }' "/proc/$p/status" 2>/dev/null) || continue
+		if [[ $(cat "/proc/$parent/comm" 2>/dev/null) == chime-shepherd ]]; then
+			echo "$parent"
+			return
+		fi
+	done
+	return 1
 }
 
 @test "P2 kill -9 of a shepherd: noticed in 5 s, its tree is ended, LOST, never success" {
 	local pid
 	slow_runs
+	wait_until 5 "its shepherd is found" shepherd_pid
 	pid=$(shepherd_pid)
 	[ -n "$pid" ]
 	kill -KILL "$pid"

@@ -49,8 +49,8 @@ void rig_configure(struct rig *rig, const char *lines)
 {
 	char text[1024];
 
-	snprintf(text, sizeof(text), "environment: test\nserver: app1\ndata: data\njobs: jobs.d\n"
-		 "socket: control.sock\n%s", lines);
+	snprintf(text, sizeof(text), "environment: %s\nserver: app1\ndata: data\njobs: jobs.d\n"
+		 "socket: control.sock\n%s", rig->environment, lines);
 	write_file(rig, "chimed.yaml", text);
 }
 
@@ -84,6 +84,7 @@ int rig_setup(void **state)
 	assert_non_null(rig);
 	rig->link = -1;
 	rig->boot = 7;
+	snprintf(rig->environment, sizeof(rig->environment), "test%d", (int)getpid());
 	snprintf(rig->dir, sizeof(rig->dir), "/tmp/chime-rig-XXXXXX");
 	assert_non_null(mkdtemp(rig->dir));
 	chmod(rig->dir, 0755);
@@ -205,7 +206,7 @@ void rig_launch(struct rig *rig)
 	rig->state_count = rig->state_taken = 0;
 	rig->scanned = false;
 	snprintf(hello.server, sizeof(hello.server), "app1");
-	snprintf(hello.environment, sizeof(hello.environment), "test");
+	snprintf(hello.environment, sizeof(hello.environment), "%s", rig->environment);
 	rig_say(rig, &hello);
 }
 

@@ -179,7 +179,8 @@ static void gap_ends_happens(struct world *world, struct sim_event *event)
 			continue;
 		if (!l || l->seq < world->gap_seq[i])
 			world_blame(world, PROMISE_P20, "%s heard %s up to %llu, it was at %llu a "
-				    "second ago; the gap is of %s", node->name, world->nodes[i].name,
+				    "second ago; the gap is of %s", node->name,
+				    world->nodes[i].name,
 				    l ? (unsigned long long)l->seq : 0,
 				    (unsigned long long)world->gap_seq[i],
 				    world->nodes[world->net.gap_from].name);

@@ -127,7 +127,8 @@ static void run_seed(uint64_t seed, bool verbose, struct tally *tally)
 	tally->crashes += world.total_crashes;
 	tally->datagrams += world.total_datagrams;
 	if (verbose)
-		printf("simulated %d ms, %llu turns, %llu processes, %llu crashes, %llu datagrams\n",
+		printf("simulated %d ms, %llu turns, %llu processes, %llu crashes, "
+		       "%llu datagrams\n",
 		       (int)(world.now_us / USEC_PER_MSEC), (unsigned long long)world.total_turns,
 		       (unsigned long long)world.total_starts,
 		       (unsigned long long)world.total_crashes,

@@ -6,7 +6,7 @@
  *	an event makes at most one run;
  *	what a run was made from is true: its proofs satisfy the condition, in its cycle;
  *	when the condition is true in the end, there is a run;
- *	no event that the last run has not seen renews an atom: is newer than what the run has seen,
+ *	no event that the last run has not seen renews an atom: is newer than what it has seen,
  *	and not the first of its atom in its producer's cycle.
  */
 #include "tests/sim/sim.h"
@@ -24,7 +24,7 @@ struct outcome {
 	char cycle[NAME_LABEL_SIZE];
 	Chime__RunState state;
 	bool silent;			/* --no-downstream: a fact that starts nothing */
-	bool before_definition;		/* of the consumer that is looked at: starts nothing */
+	bool before_definition;		/* of the consumer: starts nothing */
 	struct event_ref ref;
 };
 

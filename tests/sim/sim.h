@@ -7,7 +7,7 @@
  * takes these and leaves the real ones in the archive.
  *
  *	fake_bus.c      daemon/edge/bus.h, discovery.h    loss, duplicates, delay, corruption
- *	fake_links.c    daemon/edge/links.h, control.h    requests between servers, and of operators
+ *	fake_links.c    daemon/edge/links.h, control.h    requests of servers and of operators
  *	fake_runner.c   daemon/edge/runner.h              a spool that survives every crash
  *	fake_log.c      daemon/log.h, and time(2)         quiet, or with simulated time
  *	disk.c          snapshots of a journal and putting them back
@@ -48,7 +48,7 @@ enum promise {
 	PROMISE_P5,		/* each slot or cause starts once */
 	PROMISE_P10,		/* equal logs, equal tables, replay gives the same */
 	PROMISE_P14,		/* no number or boot twice, a restored backup never forks */
-	PROMISE_P19,		/* conditions: each event once, the last run has seen the newest */
+	PROMISE_P19,		/* each event once, the last run has seen the newest */
 	PROMISE_P20,		/* a gap blocks only its origin */
 	PROMISES
 };
@@ -108,6 +108,7 @@ struct sim_node {
 	int64_t outage_us;
 	uint32_t crash_again;		/* crashes soon after the next start */
 	bool restore;			/* put the snapshot back at the next start */
+	bool was_restored;
 	struct bus bus;
 	struct control control;
 	struct links links;
@@ -149,7 +150,7 @@ struct net {
 	uint32_t late;					/* of 1000: up to 3 s */
 	uint32_t blocked[SIM_NODES][SIM_NODES];		/* from, to: > 0 = nothing passes */
 	uint32_t deaf[SIM_NODES][SIM_NODES];		/* datagrams only */
-	int gap_from, gap_to;				/* P20: no frames, no pulls; -1 = none */
+	int gap_from, gap_to;		/* P20: no frames, no pulls; -1 = none */
 };
 
 struct world {

@@ -207,6 +207,7 @@ void world_start(struct sim_node *node)
 		journal_close(node->journal);
 		node->journal = disk_copy(node->snapshot);
 		node->restore = false;
+		node->was_restored = true;
 		watch_restored(node);
 		world_say(world, "%s: snapshot restored", node->name);
 	}

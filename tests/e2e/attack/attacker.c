@@ -746,7 +746,7 @@ static void attack_garbage(struct attack *a)
 			(void)!SSL_write(ssl, bytes, 3);
 			break;
 		}
-		if (i % 3)
+		if (i % 4 != 3)		/* a part of a message is waited for */
 			(void)read_message(ssl, &len);
 		close(SSL_get_fd(ssl));
 		SSL_free(ssl);
@@ -957,6 +957,7 @@ static void attack_lie(struct attack *a)
 			close(fd);
 			continue;
 		}
+		close(listener);
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 		SSL_set_fd(ssl, fd);
 		if (SSL_accept(ssl) == 1 && greet(a, ssl))
