@@ -51,6 +51,8 @@ static void deliver_events(struct node *node, struct peer *peer,
 		e.history = newest && newest->open &&
 			    newest->lineage.boot > delivery->frame.lineage.boot;
 		node_accept(node, &e, bytes->data, bytes->len);
+		/* Each event may decide as much as a turn: a long outage is no loop of conditions. */
+		node->model.turn++;
 		node_decide(node);
 		chime__event__free_unpacked(body, NULL);
 	}
@@ -105,8 +107,9 @@ static void hear_frame(struct node *node, const void *raw, size_t len)
 		node_count(node, "frames malformed");
 		return;
 	}
+	/* Without its certificate no head of it can be checked: nothing would ever be delivered. */
 	peer = peers_find(&node->peers, frame.origin);
-	if (!peer) {
+	if (!peer || !peer->key) {
 		node_count(node, "frames of unknown servers");
 		return;
 	}
@@ -153,7 +156,7 @@ static void hear_own_head(struct node *node, const struct head *head)
 	(void)chain_add_head(&node->self->chain, head);
 }
 
-static void hear_head(struct node *node, const void *raw, size_t len)
+void hear_head(struct node *node, const void *raw, size_t len)
 {
 	struct head head;
 	struct peer *peer;
@@ -205,9 +208,18 @@ static void source_address(const struct inbox_item *item, uint32_t port, char *o
 static void meet_sender(struct node *node, const struct inbox_item *item,
 			const Chime__Datagram *d)
 {
-	struct peer *peer = peers_mention(&node->peers, d->sender);
+	struct peer *peer = peers_find(&node->peers, d->sender);
 	char address[PEER_ADDRESS_SIZE];
 
+	if (!peer) {
+		if (peers_count(&node->peers) >= NODE_PEERS_MAX ||
+		    !rate_take(&node->strangers, node->now.boot)) {
+			node_count(node, "strangers not asked");
+			return;
+		}
+		peer = peers_mention(&node->peers, d->sender);
+		peer->mentioned = node->now.boot;
+	}
 	if (peer->self || (peer->key && peer->has_baseline) || !d->control_port ||
 	    d->control_port > UINT16_MAX)
 		return;
@@ -217,7 +229,6 @@ static void meet_sender(struct node *node, const struct inbox_item *item,
 
 void hear_datagram(struct node *node, const struct inbox_item *item)
 {
-	enum { PEERS_MAX = 4096 };
 	enum envelope_verdict verdict;
 	struct opened opened;
 	Chime__Datagram *d;
@@ -231,8 +242,7 @@ void hear_datagram(struct node *node, const struct inbox_item *item)
 	}
 	d = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor, opened.bytes,
 					     opened.len);
-	if (!d || !d->sender || !name_server_valid(d->sender, NULL) ||
-	    (!peers_find(&node->peers, d->sender) && peers_count(&node->peers) >= PEERS_MAX)) {
+	if (!d || !d->sender || !name_server_valid(d->sender, NULL)) {
 		node_count(node, "datagrams malformed");
 	} else {
 		meet_sender(node, item, d);

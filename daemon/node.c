@@ -293,6 +293,7 @@ static void prune(struct node *node)
 	node->prune_at.us = node->now.boot.us + PRUNE_EVERY_US;
 	journal_prune(node->setup.journal, node->now.wall.us - node->setup.history_us,
 		      node->setup.history_bytes);
+	peers_forget_strangers(&node->peers, node->now.boot);
 	model_forget_facts(&node->model,
 			   node->now.wall.us - FACTS_DAYS * CIVIL_DAY_S * (int64_t)USEC_PER_SEC);
 }
@@ -531,6 +532,8 @@ int node_init(struct node *node, const struct node_setup *setup, struct now now,
 		snprintf(err, size, "cannot read the journal: %s", journal_error(setup->journal));
 		return -EIO;
 	}
+	node->beat_us = USEC_PER_SEC;
+	rate_init(&node->strangers, 10, 20, now.boot);
 	node->prune_at.us = now.boot.us + USEC_PER_SEC;
 	node->vector_at.us = now.boot.us + 30 * (int64_t)USEC_PER_SEC;
 	start_probation(node);

@@ -28,6 +28,7 @@
 #include "daemon/edge/journal.h"
 #include "daemon/inbox.h"
 #include "daemon/peers.h"
+#include "daemon/rate.h"
 #include "proto/buskey.h"
 #include "proto/control.pb-c.h"
 #include "proto/identity.h"
@@ -137,7 +138,7 @@ struct output_waiter {
 	char run[NAME_SERVER_MAX + 24];
 };
 
-enum { NODE_COUNTERS_MAX = 64, NODE_REPEAT_MAX = 4, NODE_ALARMS_MAX = 32 };
+enum { NODE_PEERS_MAX = 4096, NODE_COUNTERS_MAX = 64, NODE_REPEAT_MAX = 4, NODE_ALARMS_MAX = 32 };
 enum { NODE_REFUSED_MAX = 32, NODE_WHO_SIZE = 64 };
 
 struct node_counter { const char *name; uint64_t value; };
@@ -198,6 +199,8 @@ struct node {
 	uint32_t next_output_cookie;
 	struct { uint32_t cookie; struct attempt_id id; } output_orders[16];
 	size_t output_order_count;
+	int64_t beat_us;			/* grows with the number of servers that are known */
+	struct rate strangers;			/* senders never heard of before */
 	/* mouth */
 	struct { uint8_t *raw; size_t len; } repeat[NODE_REPEAT_MAX];	/* newest own frames */
 	size_t repeat_count;
@@ -263,6 +266,7 @@ void node_set_zone(struct node *node, struct job *job);
 /* hear.c */
 void hear_datagram(struct node *node, const struct inbox_item *item);
 void hear_pull(struct node *node, const Chime__PullReply *reply, const char *origin);
+void hear_head(struct node *node, const void *raw, size_t len);
 void hear_drain_all(struct node *node);
 bool hear_certificate(struct node *node, const char *server, const void *der, size_t len);
 
@@ -281,7 +285,7 @@ void repair_next(const struct node *node, int64_t *boot_us);
 void repair_ask_vector(struct node *node, const char *server, const char *address);
 void repair_ask_certificate(struct node *node, struct peer *peer, const char *address);
 void repair_send(struct node *node);
-int64_t beat_us(const struct node *node);
+int64_t beat_us(const struct node *node);	/* between two heads of a server */
 
 /* attempts.c */
 void attempts_report(struct node *node, const struct attempt_report *report);

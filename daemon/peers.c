@@ -51,6 +51,30 @@ size_t peers_count(const struct peers *peers)
 	return HASH_COUNT(peers->list);
 }
 
+size_t peers_count_known(const struct peers *peers)
+{
+	size_t count = 0;
+
+	for (const struct peer *p = peers->list; p; p = p->hh.next)
+		count += p->key != NULL;
+	return count;
+}
+
+void peers_forget_strangers(struct peers *peers, struct boot now)
+{
+	enum { STRANGER_US = 60 * USEC_PER_SEC };
+	struct peer *peer, *next;
+
+	HASH_ITER(hh, peers->list, peer, next) {
+		if (peer->self || peer->key || peer->address_count || peer->chain.lineage_count ||
+		    now.us - peer->mentioned.us < STRANGER_US)
+			continue;
+		HASH_DEL(peers->list, peer);
+		chain_fini(&peer->chain);
+		free(peer);
+	}
+}
+
 bool peer_set_certificate(struct peer *peer, const void *der, size_t len)
 {
 	struct pubkey *key;

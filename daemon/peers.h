@@ -40,6 +40,7 @@ struct peer {
 	enum peer_state state;
 	uint64_t boot, counter;			/* of the newest fresh head */
 	bool has_baseline;
+	struct boot mentioned;			/* when its name was first said by a stranger */
 	bool answered;				/* what it knows of me, since the start */
 	struct boot heard;			/* 0 = never since the start */
 	int64_t heard_wall_us;
@@ -67,6 +68,10 @@ void peers_fini(struct peers *peers);
 struct peer *peers_find(const struct peers *peers, const char *server);
 struct peer *peers_mention(struct peers *peers, const char *server);
 size_t peers_count(const struct peers *peers);
+size_t peers_count_known(const struct peers *peers);	/* those whose certificate is known */
+
+/* Drops names that were only ever said, and not proved within a minute. */
+void peers_forget_strangers(struct peers *peers, struct boot now);
 
 /* The certificate was judged by the caller to be this server's. Returns false when it is one that
  * was known already. */

@@ -25,6 +25,8 @@ enum {
 	PING_TIMEOUT_MS = 2000,
 	MISSED_BEATS = 4,
 	HAVE_MAX = 64,
+	STRANGERS_A_REPLY = 64,
+	PULLS_MAX = 32,				/* at once, of all origins */
 };
 
 /* ---- asking ---- */
@@ -201,7 +203,7 @@ static void back_off(struct node *node, struct peer *origin)
 			     (int64_t)node_random(node, (uint64_t)origin->pull_backoff_us);
 }
 
-static void plan_pull(struct node *node, struct peer *origin)
+static void plan_pull(struct node *node, struct peer *origin, size_t *pulls)
 {
 	struct peer *from;
 
@@ -216,7 +218,8 @@ static void plan_pull(struct node *node, struct peer *origin)
 	}
 	if (node->now.boot.us < origin->pull_at.us)
 		return;
-	from = choose_source(node, origin);
+	from = *pulls < PULLS_MAX ? choose_source(node, origin) : NULL;
+	*pulls += from != NULL;
 	if (from)
 		ask_pull(node, origin, from);
 	else
@@ -227,9 +230,14 @@ static void plan_pull(struct node *node, struct peer *origin)
 
 int64_t beat_us(const struct node *node)
 {
-	int64_t by_count = (int64_t)peers_count(&node->peers) * USEC_PER_SEC / 500;
+	return node->beat_us;
+}
 
-	return by_count > USEC_PER_SEC ? by_count : USEC_PER_SEC;
+static void set_beat(struct node *node)
+{
+	int64_t by_count = (int64_t)peers_count_known(&node->peers) * USEC_PER_SEC / 500;
+
+	node->beat_us = by_count > USEC_PER_SEC ? by_count : USEC_PER_SEC;
 }
 
 static void check_alive(struct node *node, struct peer *peer)
@@ -268,9 +276,14 @@ static void exchange_vectors(struct node *node)
 
 void repair_timers(struct node *node)
 {
+	size_t pulls = 0;
+
+	set_beat(node);
+	for (const struct peer *peer = node->peers.list; peer; peer = peer->hh.next)
+		pulls += peer->pulling;
 	for (struct peer *peer = node->peers.list; peer; peer = peer->hh.next) {
 		check_alive(node, peer);
-		plan_pull(node, peer);
+		plan_pull(node, peer, &pulls);
 	}
 	exchange_vectors(node);
 }
@@ -312,7 +325,8 @@ static void pull_own_past(struct node *node, const char *holder)
 		ask_pull(node, node->self, from);
 }
 
-static void hear_entry(struct node *node, const Chime__VectorEntry *entry, const char *holder)
+static void hear_entry(struct node *node, const Chime__VectorEntry *entry, const char *holder,
+		       size_t *added)
 {
 	const struct chain_lineage *l;
 	struct lineage lineage;
@@ -320,10 +334,20 @@ static void hear_entry(struct node *node, const Chime__VectorEntry *entry, const
 
 	if (!entry->server || !name_server_valid(entry->server, NULL) || !entry->lineage)
 		return;
-	peer = peers_mention(&node->peers, entry->server);
+	peer = peers_find(&node->peers, entry->server);
+	if (!peer) {
+		/* More will be told next time; names alone must not fill this server. */
+		if (peers_count(&node->peers) >= NODE_PEERS_MAX || ++*added > STRANGERS_A_REPLY)
+			return;
+		peer = peers_mention(&node->peers, entry->server);
+		peer->mentioned = node->now.boot;
+	}
 	lineage = (struct lineage){ entry->lineage->boot, entry->lineage->tag };
+	/* What somebody says of another's counter may be a lie that silences it: that it was heard
+	 * of is all that is taken from others. */
 	if (entry->has_counter && !peer->self)
-		peer_set_baseline(peer, entry->counter_boot, entry->counter);
+		peer_set_baseline(peer, strcmp(holder, entry->server) ? 0 : entry->counter_boot,
+				  strcmp(holder, entry->server) ? 0 : entry->counter);
 	if (peer->self && lineage_equal(lineage, node->lineage))
 		return;
 	l = chain_find_lineage(&peer->chain, lineage);
@@ -340,19 +364,22 @@ static void hear_entry(struct node *node, const Chime__VectorEntry *entry, const
 
 static void hear_vector(struct node *node, const Chime__VectorReply *reply, const char *holder)
 {
+	size_t added = 0;
+
 	if (!name_server_valid(holder, NULL))
 		return;
 	start_hear_vector(node, peers_mention(&node->peers, holder), reply);
 	for (size_t i = 0; i < reply->n_entry; i++)
-		hear_entry(node, reply->entry[i], holder);
+		hear_entry(node, reply->entry[i], holder, &added);
 }
 
 /* While it is not proved, what a server has of my past counts only when all of it is here. */
-static void own_pull_ended(struct node *node, struct peer *from, const Chime__PullReply *reply)
+static void own_pull_ended(struct node *node, struct peer *from, const Chime__PullReply *reply,
+			   bool progress)
 {
 	if (!from || (node->state != NODE_PROBATION && !node->unproven))
 		return;
-	if (reply && reply->more) {
+	if (reply && reply->more && progress) {
 		ask_pull(node, node->self, from);
 	} else if (!reply && from->answered) {
 		from->answered = false;
@@ -363,14 +390,22 @@ static void own_pull_ended(struct node *node, struct peer *from, const Chime__Pu
 static void pull_ended(struct node *node, struct peer *origin, struct peer *from,
 		       const Chime__PullReply *reply)
 {
+	int64_t backoff_us = origin->pull_backoff_us;
+	bool progress;
+
 	origin->pulling = asks_pull(node, origin, NULL);
+	/* Delivering sets the back-off to 0; frames that bring nothing are no progress. */
+	origin->pull_backoff_us = BACKOFF_MIN_US;
 	if (reply)
 		hear_pull(node, reply, origin->server);
+	progress = origin->pull_backoff_us == 0;
+	if (!progress)
+		origin->pull_backoff_us = backoff_us;
 	if (origin->self)
-		own_pull_ended(node, from, reply);
-	if (reply && !reply->more)
+		own_pull_ended(node, from, reply, progress);
+	if (reply && (!reply->more || !origin->key))
 		origin->wanted = false;
-	if (reply && reply->n_frame && !origin->pull_backoff_us)
+	if (progress)
 		origin->pull_at.us = node->now.boot.us;
 	else
 		back_off(node, origin);

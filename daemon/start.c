@@ -26,6 +26,7 @@ enum {
 	PROBATION_US = 5 * USEC_PER_SEC,
 	ENOUGH_ANSWERS = 3,
 	SEQ_JUMP = 1000000,
+	BOOT_HEARSAY_MAX = 65536,
 	ASK_AGAIN_US = USEC_PER_SEC,
 };
 
@@ -163,6 +164,12 @@ static void open_lineage(struct node *node)
 	if (node->boot_seen > boot)
 		boot = node->boot_seen;
 	boot++;
+	if (boot >= INT64_MAX) {
+		log_error("boot.exhausted", "boot=%llu try=\"a new name for this server\"",
+			  (unsigned long long)boot);
+		node->state = NODE_FAILED;
+		return;
+	}
 	if (node->boot_seen > journal_boot || !boots_agree(node->file_boot, journal_boot) ||
 	    node->unproven)
 		node->seq = highest_seq(node) + (parent || node->unproven ? SEQ_JUMP : 0);
@@ -241,13 +248,25 @@ static bool own_log_is_complete(const struct node *node)
 	return !node->self->wanted && !node->self->pulling && !chain_has_gap(&node->self->chain);
 }
 
+static uint64_t highest_known_boot(const struct node *node)
+{
+	uint64_t boot = (uint64_t)journal_meta(node->setup.journal, "boot", 0);
+
+	return boot > node->file_boot ? boot : node->file_boot;
+}
+
 void start_hear_vector(struct node *node, struct peer *from, const Chime__VectorReply *reply)
 {
 	if (!from->self && !from->answered) {
 		from->answered = true;
 		node->answers++;
 	}
-	if (reply->your_boot > node->boot_seen)
+	/* My own signature proves any number; a bare word only a small one, or one server could
+	 * spend all numbers of another. */
+	if (reply->has_your_head)
+		hear_head(node, reply->your_head.data, reply->your_head.len);
+	if (reply->your_boot > node->boot_seen &&
+	    reply->your_boot <= highest_known_boot(node) + BOOT_HEARSAY_MAX)
 		node->boot_seen = reply->your_boot;
 }
 

@@ -22,8 +22,12 @@ int bootfile_read(const char *path, uint64_t *boot)
 		return errno == ENOENT ? 0 : -errno;
 	n = read(fd, text, TEXT_SIZE);
 	close(fd);
-	if (n != TEXT_SIZE || sscanf(text, "chime-boot1 %20" SCNu64, boot) != 1)
+	/* The journal keeps it as a signed number, and the next boot is one more. */
+	if (n != TEXT_SIZE || sscanf(text, "chime-boot1 %20" SCNu64, boot) != 1 ||
+	    *boot >= INT64_MAX) {
+		*boot = 0;
 		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -326,8 +326,8 @@ uint32_t rig_reload(struct rig *rig)
 
 struct attempt_id rig_id(const struct rig *rig, uint64_t seq)
 {
-	return (struct attempt_id){ .boot = rig->boot, .tag = 0xfeedbeef, .seq = seq,
-				    .attempt = 1 };
+	return (struct attempt_id){ .boot = rig->boot, .tag = 0xfeed0000000 + (uint64_t)getpid(),
+				    .seq = seq, .attempt = 1 };
 }
 
 static void find_hash(struct rig *rig, const char *name, uint8_t hash[32])

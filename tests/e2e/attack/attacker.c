@@ -942,7 +942,8 @@ static void attack_lie(struct attack *a)
 
 	SSL_CTX_set_num_tickets(ctx, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(listener, 64) < 0)
+	if (bind(listener, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    listen(listener, 64) < 0)
 		die("cannot listen: %s", strerror(errno));
 	for (int child = 0; child < 64 && time(NULL) < end; child++) {
 		struct timeval limit = { end - time(NULL) > 0 ? end - time(NULL) : 1, 0 };
