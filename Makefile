@@ -240,7 +240,8 @@ $(BUILD)/chime-sim: $(call object,$(SIM_C)) $(BUILD)/libchime.a
 	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
 
 sim: $(BUILD)/chime-sim
-	@$(BUILD)/chime-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	@$(if $(SEED),,BUILD=$(BUILD) sh tests/sim/run.sh sim) \
+		$(BUILD)/chime-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 # ---- end to end: real processes, loopback and own namespaces ----
 
@@ -269,5 +270,5 @@ bench: all $(BUILD)/truth $(BUILD)/floor
 
 # One seeded bug at a time; each must be caught by some seed, or the simulator proves nothing.
 sim-mutants: $(call object,$(SIM_C)) $(BUILD)/libchime.a
-	@CC='$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)' LIBS='$(LDLIBS_ALL)' \
-		sh tests/sim/mutants.sh $(BUILD) $^
+	@CC='$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)' LIBS='$(LDLIBS_ALL)' BUILD=$(BUILD) \
+		sh tests/sim/run.sh sim-mutants sh tests/sim/mutants.sh $(BUILD) $^

@@ -51,7 +51,7 @@ static void deliver_events(struct node *node, struct peer *peer,
 		e.history = newest && newest->open &&
 			    newest->lineage.boot > delivery->frame.lineage.boot;
 		node_accept(node, &e, bytes->data, bytes->len);
-		/* Each event may decide as much as a turn: a long outage is no loop of conditions. */
+		/* Each event may decide as much as a turn: an outage is no loop of conditions. */
 		node->model.turn++;
 		node_decide(node);
 		chime__event__free_unpacked(body, NULL);

@@ -199,7 +199,7 @@ struct node {
 	uint32_t next_output_cookie;
 	struct { uint32_t cookie; struct attempt_id id; } output_orders[16];
 	size_t output_order_count;
-	int64_t beat_us;			/* grows with the number of servers that are known */
+	int64_t beat_us;			/* grows with the number of known servers */
 	struct rate strangers;			/* senders never heard of before */
 	/* mouth */
 	struct { uint8_t *raw; size_t len; } repeat[NODE_REPEAT_MAX];	/* newest own frames */

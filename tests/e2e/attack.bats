@@ -115,11 +115,13 @@ changes_nothing() {
 		"why ok@evil" next; do
 		# shellcheck disable=SC2086
 		on bravo $ask >"$T/said"
-		! grep -q $'\x1b' "$T/said"
+		run grep -q $'\x1b' "$T/said"
+		[ "$status" -eq 1 ]
 		# shellcheck disable=SC2086
 		on bravo $ask --json | jq -e . >/dev/null
 	done
-	! grep -q '^level=error' "$T/bravo.log"
+	run grep -q '^level=error' "$T/bravo.log"
+	[ "$status" -eq 1 ]
 	chain 2025-05
 	server_kill bravo TERM
 	server_start bravo

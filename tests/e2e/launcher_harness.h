@@ -24,8 +24,8 @@ enum { RIG_WAIT_MS = 20000 };
 
 struct rig {
 	char dir[64];
-	/* Of its own, as the tag of its runs: the tree of a lost run is also found by its marks, and
-	 * its cgroup by its name, on all of the machine. */
+	/* Of its own, as the tag of its runs: the tree of a lost run is also found by its marks,
+	 * and its cgroup by its name, on all of the machine. */
 	char environment[24];
 	pid_t launcher;
 	int link;		/* -1 = no launcher */
