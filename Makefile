@@ -259,7 +259,7 @@ $(BUILD)/floor: $(BUILD)/tests/bench/floor.o
 $(BUILD)/attacker: $(BUILD)/tests/e2e/attack/attacker.o $(BUILD)/libchime.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
 e2e: all $(E2E_PROGRAMS) $(BUILD)/truth $(BUILD)/attacker
-	@BUILD=$(BUILD) bash tests/run.sh e2e $(E2E_PROGRAMS) tests/e2e/*.bats
+	@BUILD=$(abspath $(BUILD)) bash tests/run.sh e2e $(E2E_PROGRAMS) tests/e2e/*.bats
 
 SOAK_SECONDS ?= 600
 soak: all $(BUILD)/truth

@@ -211,22 +211,22 @@ struct events {
 	const char *origin;		/* NULL = all */
 };
 
-static void add_event(struct events *events, const struct frame *frame, size_t i,
-		      const ProtobufCBinaryData *bytes)
+static void add_event(struct events *events, const char *origin, struct lineage lineage,
+		      uint64_t seq, const ProtobufCBinaryData *bytes)
 {
 	struct arena *arena = &events->call->node->arena;
 	struct event_row *r = arena_take(arena, sizeof(*r));
 
 	chime__event_row__init(&r->row);
 	chime__lineage__init(&r->lineage);
-	memcpy(r->origin, frame->origin, sizeof(r->origin));
+	snprintf(r->origin, sizeof(r->origin), "%s", origin);
 	r->lineage.has_boot = r->lineage.has_tag = true;
-	r->lineage.boot = frame->lineage.boot;
-	r->lineage.tag = frame->lineage.tag;
+	r->lineage.boot = lineage.boot;
+	r->lineage.tag = lineage.tag;
 	r->row.origin = r->origin;
 	r->row.lineage = &r->lineage;
 	r->row.has_seq = r->row.has_event = true;
-	r->row.seq = frame->first_seq + i;
+	r->row.seq = seq;
 	r->row.event.len = bytes->len;
 	r->row.event.data = arena_copy(arena, bytes->data, bytes->len);
 	events->rows[events->count++] = &r->row;
@@ -265,10 +265,33 @@ static bool read_frame_cb(void *arg, const uint8_t *raw, size_t len)
 		else if (event_is_older(&list->event[i], events->since_us))
 			more = !events->newest_first;
 		else if (frame.first_seq + i >= events->from)
-			add_event(events, &frame, i, &list->event[i]);
+			add_event(events, frame.origin, frame.lineage, frame.first_seq + i,
+				  &list->event[i]);
 	}
 	chime__events__free_unpacked(list, NULL);
 	return more && events->count < events->limit;
+}
+
+/* Own events of this very turn are in no frame yet, and were told before anybody subscribed. */
+static void add_own_of_turn(struct events *events)
+{
+	struct node *node = events->call->node;
+	size_t count = 0, at = 0;
+	const struct own_event **list;
+
+	if (events->origin && strcmp(events->origin, node->setup.server) != 0)
+		return;
+	for (const struct own_event *own = node->own; own; own = own->next)
+		count++;
+	list = arena_take(&node->arena, (count + 1) * sizeof(*list));
+	for (const struct own_event *own = node->own; own; own = own->next)
+		list[events->newest_first ? count - 1 - at++ : at++] = own;
+	for (size_t i = 0; i < count && events->count < events->limit; i++) {
+		ProtobufCBinaryData bytes = { list[i]->len, (uint8_t *)list[i]->bytes };
+
+		if (list[i]->seq >= events->from)
+			add_event(events, node->setup.server, node->lineage, list[i]->seq, &bytes);
+	}
 }
 
 static void reverse(Chime__EventRow **rows, size_t count)
@@ -349,11 +372,15 @@ void command_events(struct command_call *call)
 	if (events.limit > EVENTS_MAX)
 		events.limit = EVENTS_MAX;
 	events.rows = arena_take(&node->arena, (events.limit + 1) * sizeof(*events.rows));
+	if (events.newest_first)
+		add_own_of_turn(&events);
 	if (from_server)
 		journal_read_from(node->setup.journal, request->origin, request->from,
 				  read_frame_cb, &events);
-	else if (events.limit)
+	else if (events.count < events.limit)
 		(void)journal_read_newest(node->setup.journal, 0, read_frame_cb, &events);
+	if (!events.newest_first)
+		add_own_of_turn(&events);
 	if (events.newest_first)
 		reverse(events.rows, events.count);
 	if (request->follow)
