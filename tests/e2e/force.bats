@@ -178,3 +178,11 @@ via_alpha() { chime --config "$T/alice/chime.yaml" --via "$(<"$T/alpha/address")
 	run chime --config "$T/alice/bare.yaml" start --force --yes --reason found --wait quiet@charlie
 	[ "$status" = 0 ]
 }
+
+@test "--wait never misses an end that comes in the turn it asked in" {
+	# The second is waited for when it has just ended.
+	for round in {1..25}; do
+		timeout 10 chime --config "$T/alice/chime.yaml" --via "$(<"$T/alpha/address")" start --yes \
+			--reason r --expect 2 --wait load@alpha quiet@charlie >/dev/null
+	done
+}
