@@ -48,9 +48,8 @@ eventually() {
 	"$@"
 }
 
-# A member of the JSON in $output, by a path as python writes it: member "['runs'][0]['state']"
+# A member of the JSON in $output, by its path: member "['runs'][0]['state']"
 member() {
 	# shellcheck disable=SC2154
-	python3 -c 'import json,sys; print(json.dumps(eval("json.loads(sys.argv[1])" + sys.argv[2])))' \
-		"$output" "$1"
+	jq -c ".${1//\'/\"}" <<<"$output"
 }

@@ -10,10 +10,7 @@ teardown_file() { stop_demo; }
 
 # Has the newest run of a job this state?
 newest_is() {
-	[ "$("$CHIME" runs --json --limit 1 "$1" | python3 -c '
-import json, sys
-runs = json.load(sys.stdin)["runs"]
-print(runs[0]["state"] if runs else "")')" = "$2" ]
+	[ "$("$CHIME" runs --json --limit 1 "$1" | jq -r '.runs[0].state // ""')" = "$2" ]
 }
 
 no_escape() { ! grep -q $'\033' <<<"$1"; }
@@ -38,7 +35,7 @@ no_escape() { ! grep -q $'\033' <<<"$1"; }
 	[ "$(member "['complete']")" = true ]
 	for m in name server state code late since next run exit usual_s blocked_by root held_by \
 		note stale; do
-		member "['jobs'][0]['$m']"
+		jq -e --arg m "$m" '.jobs[0] | has($m)' <<<"$output"
 	done
 }
 
@@ -228,7 +225,7 @@ no_escape() { ! grep -q $'\033' <<<"$1"; }
 		>"$DEMO/found.yaml"
 	CHIME_CONFIG=$DEMO/found.yaml run "$CHIME" discover --json
 	[ "$status" -eq 0 ]
-	[ "$(member "['servers'].__len__()")" -ge 3 ]
+	[ "$(member "['servers']|length")" -ge 3 ]
 	[ "$(member "['servers'][0]['verified']")" = true ]
 	CHIME_CONFIG=$DEMO/found.yaml run "$CHIME" --via charlie ls -o name
 	[ "$status" -eq 0 ]

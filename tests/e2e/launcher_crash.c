@@ -239,7 +239,7 @@ static void launcher_then_shepherd_killed(void **state)
 	struct rig *rig = *state;
 	struct attempt_report report;
 	struct attempt_id id;
-	struct family family;
+	struct family family = { 0 };
 	int shepherd;
 	bool fenced;
 
@@ -267,7 +267,7 @@ static void adopted_shepherd_killed(void **state)
 {
 	struct rig *rig = *state;
 	struct attempt_id id;
-	struct family family;
+	struct family family = { 0 };
 	bool fenced;
 
 	rig_jobs(rig, "job: family\n@USER@\n" FAMILY);
