@@ -59,7 +59,7 @@ static void deliver_events(struct node *node, struct peer *peer,
 	chime__events__free_unpacked(events, NULL);
 }
 
-static bool must_wait(const struct node *node, const struct peer *peer)
+bool hear_must_wait(const struct node *node, const struct peer *peer)
 {
 	return !peer->self && (node->state == NODE_PROBATION || node->unproven);
 }
@@ -68,7 +68,7 @@ static void drain(struct node *node, struct peer *peer)
 {
 	struct chain_delivery delivery;
 
-	if (must_wait(node, peer))
+	if (hear_must_wait(node, peer))
 		return;
 #ifdef MUTANT_GAP_BLOCKS_ALL
 	for (struct peer *p = node->peers.list; p; p = p->hh.next)

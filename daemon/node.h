@@ -267,6 +267,8 @@ void node_set_zone(struct node *node, struct job *job);
 void hear_datagram(struct node *node, const struct inbox_item *item);
 void hear_pull(struct node *node, const Chime__PullReply *reply, const char *origin);
 void hear_head(struct node *node, const void *raw, size_t len);
+/* While my own past is not proved, what others say is not taken in (see the file head). */
+bool hear_must_wait(const struct node *node, const struct peer *peer);
 void hear_drain_all(struct node *node);
 bool hear_certificate(struct node *node, const char *server, const void *der, size_t len);
 

@@ -189,11 +189,6 @@ static struct peer *choose_source(struct node *node, struct peer *origin)
 	return choice ? choice : can_ask(origin) ? origin : NULL;
 }
 
-static bool must_wait(const struct node *node, const struct peer *peer)
-{
-	return !peer->self && (node->state == NODE_PROBATION || node->unproven);
-}
-
 static void back_off(struct node *node, struct peer *origin)
 {
 	int64_t backoff = origin->pull_backoff_us ? 2 * origin->pull_backoff_us : BACKOFF_MIN_US;
@@ -207,7 +202,7 @@ static void plan_pull(struct node *node, struct peer *origin, size_t *pulls)
 {
 	struct peer *from;
 
-	if (origin->pulling || must_wait(node, origin))
+	if (origin->pulling || hear_must_wait(node, origin))
 		return;
 	if (!origin->wanted && !chain_has_gap(&origin->chain)) {
 		origin->pull_at.us = 0;
@@ -294,7 +289,7 @@ void repair_next(const struct node *node, int64_t *boot_us)
 		int64_t alive_us = p->heard.us + MISSED_BEATS * beat_us(node);
 
 		if (p->pull_at.us && !p->pulling && p->pull_at.us < *boot_us &&
-		    !must_wait(node, p))
+		    !hear_must_wait(node, p))
 			*boot_us = p->pull_at.us;
 		if (!p->self && p->state == PEER_UP && alive_us < *boot_us)
 			*boot_us = alive_us;

@@ -207,7 +207,7 @@ static char *note_of(struct command_call *call, struct job *job, const Chime__Jo
 	return run->forced ? arena_print(arena, "forced by %s", run->actor) : NULL;
 }
 
-static void fill_times(Chime__JobRow *row, const struct job *job, const struct run *run)
+static void fill_times(Chime__JobRow *row, const struct run *run)
 {
 	if (!run)
 		return;
@@ -220,7 +220,6 @@ static void fill_times(Chime__JobRow *row, const struct job *job, const struct r
 								       run->created_us;
 	row->has_took_us = run->ended_us && run->started_us;
 	row->took_us = span_between(run->started_us, run->ended_us);
-	(void)job;
 }
 
 Chime__JobRow *command_job_row(struct command_call *call, struct job *job)
@@ -234,7 +233,7 @@ Chime__JobRow *command_job_row(struct command_call *call, struct job *job)
 	row->server = job->server;
 	row->state = (char *)view.state;
 	row->code = (char *)view.code;
-	fill_times(row, job, shown_run(job));
+	fill_times(row, shown_run(job));
 	node_set_zone(call->node, job);
 	if (job->defined && job->enabled && job->schedule.kind != SCHEDULE_NONE && job->zone &&
 	    schedule_next(&job->schedule, job->zone, wall_seconds(call->node->now.wall),
