@@ -410,7 +410,7 @@ void attempts_output(struct node *node, struct inbox_item *item)
 		node_reply(node, w->conn, &reply);
 	} else {
 		control_stream_output(node->setup.control, w->conn, w->id, item->fd, w->offset,
-				      w->follow, w->run);
+				      w->last, w->follow, w->run);
 		item->fd = -1;
 	}
 	free(w);

@@ -12,6 +12,7 @@
 
 #include "daemon/log.h"
 #include "proto/budget.h"
+#include "proto/datagram.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -230,28 +231,22 @@ static void meet_sender(struct node *node, const struct inbox_item *item,
 void hear_datagram(struct node *node, const struct inbox_item *item)
 {
 	enum envelope_verdict verdict;
-	struct opened opened;
 	Chime__Datagram *d;
 
 	if (!node->setup.keys)
 		return;
-	verdict = envelope_open(node->setup.keys, node->env_id, item->data, item->len, &opened);
-	if (verdict != ENVELOPE_OK) {
-		node_count(node, envelope_verdict_name(verdict));
+	d = datagram_open(node->setup.keys, node->env_id, item->data, item->len, &verdict);
+	if (!d) {
+		node_count(node, verdict == ENVELOPE_OK ? "datagrams malformed" :
+							  envelope_verdict_name(verdict));
 		return;
 	}
-	d = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor, opened.bytes,
-					     opened.len);
-	if (!d || !d->sender || !name_server_valid(d->sender, NULL)) {
-		node_count(node, "datagrams malformed");
-	} else {
-		meet_sender(node, item, d);
-		for (size_t i = 0; i < d->n_frame; i++)
-			hear_frame(node, d->frame[i].data, d->frame[i].len);
-		for (size_t i = 0; i < d->n_head; i++)
-			hear_head(node, d->head[i].data, d->head[i].len);
-		hear_drain_all(node);
-	}
+	meet_sender(node, item, d);
+	for (size_t i = 0; i < d->n_frame; i++)
+		hear_frame(node, d->frame[i].data, d->frame[i].len);
+	for (size_t i = 0; i < d->n_head; i++)
+		hear_head(node, d->head[i].data, d->head[i].len);
+	hear_drain_all(node);
 	chime__datagram__free_unpacked(d, NULL);
 }
 
@@ -289,7 +284,11 @@ void hear_pull(struct node *node, const Chime__PullReply *reply, const char *ori
 				       reply->certificate.len);
 	for (size_t i = 0; i < reply->n_frame; i++)
 		hear_frame(node, reply->frame[i].data, reply->frame[i].len);
-	for (size_t i = 0; i < reply->n_head; i++)
+	/* A chain keeps only so many heads ahead: each is used up before the next, or an answer
+	 * over several lineages would lose those of the first, and be asked for for ever. */
+	for (size_t i = 0; i < reply->n_head; i++) {
 		hear_head(node, reply->head[i].data, reply->head[i].len);
+		drain(node, peer);
+	}
 	drain(node, peer);
 }

@@ -392,6 +392,8 @@ static void complete_setup(struct daemon *d)
 
 	find_address(d);
 	setup->bus = d->bus;
+	setup->bus_group = d->bus ? d->conf.bus.group : NULL;
+	setup->bus_port = d->conf.bus.port;
 	setup->control = d->control;
 	setup->links = d->links;
 	setup->runner = d->runner;

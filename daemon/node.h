@@ -66,6 +66,8 @@ struct node_setup {
 	const struct identity *identity;	/* NULL: a single server without bus */
 	const struct keyring *keys;		/* NULL or empty: no bus */
 	const struct buskey *key;		/* to seal with */
+	const char *bus_group;			/* NULL: no bus */
+	uint16_t bus_port;
 	int64_t history_us;
 	uint64_t history_bytes;
 	uint64_t seed;				/* of the node's own chance */
@@ -133,7 +135,7 @@ struct reload_waiter {
 struct output_waiter {
 	struct output_waiter *next;
 	uint32_t cookie;
-	uint64_t conn, id, offset;
+	uint64_t conn, id, offset, last;
 	bool follow;
 	char run[NAME_SERVER_MAX + 24];
 };

@@ -326,6 +326,37 @@ static void deliver(struct chain *chain, struct chain_waiting *w, struct chain_d
 	}
 }
 
+/* Lineages that lie before this boot, with all that waits for them. */
+static void forget_lower(struct chain *chain, uint64_t boot)
+{
+	struct chain_waiting *w, *next;
+	size_t heads = 0, lineages = 0;
+
+	HASH_ITER(hh, chain->waiting, w, next)
+		if (w->frame.lineage.boot < boot)
+			drop_waiting(chain, w);
+	for (size_t i = 0; i < chain->head_count; i++)
+		if (chain->heads[i].lineage.boot >= boot)
+			chain->heads[heads++] = chain->heads[i];
+	for (size_t i = 0; i < chain->lineage_count; i++)
+		if (chain->lineages[i].lineage.boot >= boot)
+			chain->lineages[lineages++] = chain->lineages[i];
+	chain->head_count = heads;
+	chain->lineage_count = lineages;
+}
+
+void chain_skip(struct chain *chain, struct lineage lineage, uint64_t seq,
+		const struct digest *hash)
+{
+	/* What a walk has proved lies before the new position, or is walked to again. */
+	chain->ready = NULL;
+	forget_lower(chain, lineage.boot);
+	chain_load(chain, lineage, seq, hash);
+	forget_old_frames(chain, find_lineage(chain, lineage));
+	forget_old_heads(chain);
+	tell_children(chain, hash);
+}
+
 bool chain_take(struct chain *chain, struct chain_delivery *out)
 {
 	if (!chain->waiting)

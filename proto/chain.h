@@ -3,7 +3,8 @@
  *
  * Invariants
  * 1. Only contiguous, hash-linked frames covered by a verified head are ever delivered
- *    (chain_take); delivering is the only thing that moves a position.
+ *    (chain_take); delivering is the only thing that moves a position, but for chain_skip, which
+ *    delivers nothing.
  * 2. Which of two frames that claim one place is true is decided by a head and nothing else:
  *    delivery walks from a head back to the position along prev_hash.
  * 3. Everything that waits is bounded: CHAIN_WAITING_MAX frames and CHAIN_WAITING_BYTES; when full,
@@ -73,6 +74,14 @@ void chain_fini(struct chain *chain);
 
 /* At start: what the journal holds of one lineage. */
 void chain_load(struct chain *chain, struct lineage lineage, uint64_t seq,
+		const struct digest *hash);
+
+/*
+ * For who stores nothing: goes on from a position ahead of this one that somebody else vouches
+ * for. Frames and heads beyond it stay; what lies before it, lineages of a lower boot included,
+ * is forgotten and will not be delivered.
+ */
+void chain_skip(struct chain *chain, struct lineage lineage, uint64_t seq,
 		const struct digest *hash);
 
 /*

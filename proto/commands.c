@@ -126,6 +126,20 @@ const struct command commands[] = {
 		.see = "why, check",
 	},
 	{
+		.name = "monitor", .group = "Look", .role = ROLE_NONE,
+		.usage = "\tjobs, servers and events as they happen; ? in it is help",
+		.summary = "full screen",
+		.options =
+			"  --view VIEW        begin with jobs, servers or events\n"
+			"  --filter TEXT      show only these jobs: eod state:fa,ru on:db*\n"
+			"  --read-only        look, never act (also CHIME_READONLY=1)\n"
+			"  -C, --mono         without colours      --mouse  wheel and clicks\n",
+		.examples =
+			"  chime monitor\n"
+			"  chime monitor --filter 'eod -state:su' --read-only\n",
+		.see = "ls, events, why",
+	},
+	{
 		.name = "start", .group = "Act", .role = ROLE_OPERATOR, .action = true,
 		.request = CHIME__REQUEST__BODY_START,
 		.usage = "TARGET...\tstart if the conditions are met, else say why not\n"
@@ -269,11 +283,22 @@ const struct command commands[] = {
 			"  --for DURATION     stop after this long, counted from all servers up\n"
 			"  --keep             leave it running, and print how to use it\n"
 			"  --dir DIR          where (default: a new directory below $TMPDIR)\n"
-			"  --no-monitor       only lines (so without a terminal)\n",
+			"  --no-monitor       tell events as lines instead of opening the monitor\n"
+			"                     (so without a terminal)\n",
 		.examples =
 			"  chime demo --for 30s\n"
 			"  chime demo --keep\n",
 		.see = "status, ls, events",
+	},
+	{
+		.name = "completion", .group = "Tools", .role = ROLE_NONE,
+		.usage = "bash|zsh|fish\tof commands, options, jobs and servers; asks no server",
+		.summary = "print the completions for a shell",
+		.options = NULL,
+		.examples =
+			"  . <(chime completion bash)\n"
+			"  chime completion fish | source\n",
+		.see = "help",
 	},
 	{
 		.name = "version", .group = "Tools", .role = ROLE_NONE,
@@ -298,15 +323,19 @@ const struct command commands[] = {
 		.role = ROLE_VIEWER, .request = CHIME__REQUEST__BODY_KEY_STATUS,
 	},
 
-	/* Between servers. */
-	{ .summary = "are you there", .role = ROLE_SERVER,
-		.request = CHIME__REQUEST__BODY_PING },
-	{ .summary = "what do you have", .role = ROLE_SERVER,
-		.request = CHIME__REQUEST__BODY_VECTOR },
-	{ .summary = "give me frames", .role = ROLE_SERVER,
+	/* For who hears the group itself: servers, and the monitor of whoever may look. */
+	{ .summary = "how do I hear the group", .role = ROLE_VIEWER, .servers = true,
+		.request = CHIME__REQUEST__BODY_BUS },
+	{ .summary = "give me frames", .role = ROLE_VIEWER, .servers = true,
 		.request = CHIME__REQUEST__BODY_PULL },
-	{ .summary = "whose key is this", .role = ROLE_SERVER,
+	{ .summary = "whose key is this", .role = ROLE_VIEWER, .servers = true,
 		.request = CHIME__REQUEST__BODY_CERTIFICATE },
+
+	/* Between servers. */
+	{ .summary = "are you there", .role = ROLE_SERVER, .servers = true,
+		.request = CHIME__REQUEST__BODY_PING },
+	{ .summary = "what do you have", .role = ROLE_SERVER, .servers = true,
+		.request = CHIME__REQUEST__BODY_VECTOR },
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
@@ -317,6 +346,8 @@ static const struct { const char *alias, *name; } aliases[] = {
 	{ "stop", "kill" },
 	{ "logs", "log" },
 	{ "tail", "log" },
+	{ "mon", "monitor" },
+	{ "top", "monitor" },
 	{ "server", "server ls" },
 };
 
@@ -350,7 +381,7 @@ bool command_allowed(const struct command *command, enum role role)
 {
 	if (command == NULL || command->request == 0)
 		return false;
-	if (command->role == ROLE_SERVER || role == ROLE_SERVER)
-		return command->role == role;
+	if (role == ROLE_SERVER)
+		return command->servers;
 	return role >= command->role && role < ROLE_SERVER && command->role != ROLE_NONE;
 }

@@ -5,7 +5,8 @@
  * Invariants
  * 1. Default deny: a request whose tag stands in no row is refused.
  * 2. A row with `action` needs an idempotency key and an expiry, and runs at the job's owner.
- * 3. Servers may use the rows of role ROLE_SERVER and nothing else; people never those.
+ * 3. Servers may use the rows marked `servers` and nothing else; people never those of
+ *    ROLE_SERVER.
  */
 #ifndef CHIME_PROTO_COMMANDS_H
 #define CHIME_PROTO_COMMANDS_H
@@ -24,6 +25,7 @@ struct command {
 	const char *examples;	/* lines of --help */
 	const char *see;	/* "rerun, why" */
 	enum role role;		/* least role; ROLE_NONE = works without a server */
+	bool servers;		/* servers ask it too */
 	int request;		/* CHIME__REQUEST__BODY_..., 0 = none */
 	bool action;
 };
@@ -37,7 +39,7 @@ const struct command *command_find_request(int request);
 /* The row with this name (aliases included: list, stop, logs, tail, top), or NULL. */
 const struct command *command_find(const char *name);
 
-/* May an identity of this role ask this? ROLE_SERVER and people never share a row. */
+/* May an identity of this role ask this? */
 bool command_allowed(const struct command *command, enum role role);
 
 #endif

@@ -240,7 +240,8 @@ static enum identity_verdict judge_name(const struct identity *id, X509 *certifi
 		snprintf(why, why_size, "its certificate has a bad name: %s", bad);
 		return IDENTITY_BAD_NAME;
 	}
-	if (strcmp(out->environment, id->name.environment) != 0) {
+	/* Without a name of its own it stands for whatever the CA signs. */
+	if (id->name.environment[0] && strcmp(out->environment, id->name.environment) != 0) {
 		snprintf(why, why_size, "its certificate is for environment %s, this is %s",
 			out->environment, id->name.environment);
 		return IDENTITY_OTHER_ENVIRONMENT;
@@ -477,6 +478,38 @@ int identity_load_environment(const char *ca_path, uint8_t out[ENVIRONMENT_ID_SI
 	int rc = load_ca(id, ca_path, err, err_size);
 	if (rc == 0)
 		memcpy(out, id->environment_id, ENVIRONMENT_ID_SIZE);
+	identity_free(id);
+	return rc;
+}
+
+int identity_load_authority(const char *ca_path, struct identity **out, char *err,
+	size_t err_size)
+{
+	struct identity *id = calloc(1, sizeof *id);
+
+	assert(id);
+	ERR_clear_error();
+	int rc = load_ca(id, ca_path, err, err_size);
+	if (rc == 0)
+		*out = id;
+	else
+		identity_free(id);
+	return rc;
+}
+
+int identity_load_other(const char *path, uint8_t der[IDENTITY_DER_MAX], size_t *len,
+	struct name_id *who, char *err, size_t err_size)
+{
+	struct identity *id = calloc(1, sizeof *id);
+
+	assert(id);
+	ERR_clear_error();
+	int rc = load_certificate(id, path, err, err_size);
+	if (rc == 0) {
+		memcpy(der, id->der, id->der_len);
+		*len = id->der_len;
+		*who = id->name;
+	}
 	identity_free(id);
 	return rc;
 }

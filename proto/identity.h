@@ -104,6 +104,21 @@ int identity_load(const char *ca_path, const char *certificate_path, const char 
 int identity_load_environment(const char *ca_path, uint8_t out[ENVIRONMENT_ID_SIZE], char *err,
 	size_t err_size);
 
+/*
+ * Loads the CA file alone, for who has no identity and only judges those of others: only
+ * identity_environment_id(), identity_judge() and identity_judge_certificate() may be asked of it,
+ * and every environment the CA signed for is taken as its own. Errors as of identity_load().
+ */
+int identity_load_authority(const char *ca_path, struct identity **out, char *err,
+	size_t err_size);
+
+/*
+ * Reads a certificate of another (PEM) and the name in it; says nothing about who signed it.
+ * *len is at most IDENTITY_DER_MAX. Errors as of identity_load().
+ */
+int identity_load_other(const char *path, uint8_t der[IDENTITY_DER_MAX], size_t *len,
+	struct name_id *who, char *err, size_t err_size);
+
 /* NULL is allowed. */
 void identity_free(struct identity *id);
 

@@ -32,6 +32,7 @@ static const struct handler handlers[] = {
 	{ CHIME__REQUEST__BODY_SERVERS, command_servers },
 	{ CHIME__REQUEST__BODY_TRUST, command_trust },
 	{ CHIME__REQUEST__BODY_KEY_STATUS, command_key },
+	{ CHIME__REQUEST__BODY_BUS, command_bus },
 	{ CHIME__REQUEST__BODY_PING, command_ping },
 	{ CHIME__REQUEST__BODY_VECTOR, command_vector },
 	{ CHIME__REQUEST__BODY_PULL, command_pull },
@@ -508,7 +509,7 @@ static void handle(struct command_call *call)
 		command_refuse(call, 2, "this server cannot do that", NULL, NULL);
 		return;
 	}
-	if (call->node->state != NODE_OPEN && call->row->role != ROLE_SERVER) {
+	if (call->node->state != NODE_OPEN && !call->row->servers) {
 		command_refuse(call, 5, "the server is starting",
 			       "it asks its peers for its own past first", "ask again in a moment");
 		return;

@@ -43,6 +43,7 @@ void command_events(struct command_call *call);
 void command_servers(struct command_call *call);
 void command_trust(struct command_call *call);
 void command_key(struct command_call *call);
+void command_bus(struct command_call *call);
 void command_ping(struct command_call *call);
 void command_vector(struct command_call *call);
 void command_pull(struct command_call *call);

@@ -185,6 +185,7 @@ void command_log(struct command_call *call)
 	w->conn = call->conn;
 	w->id = call->request->id;
 	w->offset = request->offset;
+	w->last = request->last;
 	/* The output of a run that is over is complete: nobody will close it again. */
 	w->follow = request->follow && live;
 	snprintf(w->run, sizeof(w->run), "%llu@%s", (unsigned long long)id.seq, job->server);

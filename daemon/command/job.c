@@ -265,6 +265,91 @@ static Chime__ServerRow **silent_servers(struct command_call *call, size_t *coun
 	return list;
 }
 
+/* Adds the direct consumers of every job in the list, each job once. */
+static struct job **with_consumers(struct command_call *call, struct job **jobs, size_t *count)
+{
+	size_t room = HASH_COUNT(call->node->model.jobs) + 1, n = 0;
+	struct job **all = arena_take(&call->node->arena, room * sizeof(*all));
+	uint64_t question = ++call->node->model.questions;
+
+	for (size_t i = 0; i < *count; i++) {
+		jobs[i]->asked = question;
+		all[n++] = jobs[i];
+	}
+	for (size_t i = 0; i < *count; i++)
+		for (size_t k = 0; k < jobs[i]->consumer_count; k++) {
+			struct job *consumer = jobs[i]->consumers[k];
+
+			if (consumer->asked == question || !(consumer->defined || consumer->live))
+				continue;
+			consumer->asked = question;
+			all[n++] = consumer;
+		}
+	*count = n;
+	return all;
+}
+
+/* Up to where each log is told by this answer: what is in the journal. */
+static void add_positions(struct command_call *call, Chime__JobsReply *reply)
+{
+	struct node *node = call->node;
+	struct arena *arena = &node->arena;
+
+	reply->position = arena_take(arena, (peers_count(&node->peers) + 1) *
+					    sizeof(*reply->position));
+	for (const struct peer *p = node->peers.list; p; p = p->hh.next) {
+		const struct chain_lineage *newest = NULL;
+		Chime__Position *position;
+
+		for (size_t i = 0; i < p->chain.lineage_count; i++)
+			if (p->chain.lineages[i].open)
+				newest = &p->chain.lineages[i];
+		if (!newest)
+			continue;
+		position = arena_take(arena, sizeof(*position));
+		chime__position__init(position);
+		position->server = (char *)p->server;
+		position->lineage = arena_take(arena, sizeof(*position->lineage));
+		chime__lineage__init(position->lineage);
+		position->lineage->has_boot = position->lineage->has_tag = true;
+		position->lineage->boot = newest->lineage.boot;
+		position->lineage->tag = newest->lineage.tag;
+		position->has_seq = position->has_hash = true;
+		position->seq = newest->seq;
+		position->hash.data = arena_copy(arena, newest->hash.b, DIGEST_SIZE);
+		position->hash.len = DIGEST_SIZE;
+		reply->position[reply->n_position++] = position;
+	}
+}
+
+/* Rows that fit into one message; the first ones of the answer leave in messages of their own. */
+static void send_full_parts(struct command_call *call, Chime__JobsReply *reply)
+{
+	enum { PART_BYTES = 512 * 1024 };
+	size_t first = 0, bytes = 0, all = reply->n_job;
+	Chime__JobRow **rows = reply->job;
+
+	for (size_t i = 0; i < all; i++) {
+		Chime__JobsReply part = CHIME__JOBS_REPLY__INIT;
+		size_t size = chime__job_row__get_packed_size(rows[i]);
+
+		bytes += size;
+		if (bytes <= PART_BYTES)
+			continue;
+		part.job = rows + first;
+		part.n_job = i - first;
+		call->reply.body_case = CHIME__REPLY__BODY_JOBS;
+		call->reply.jobs = &part;
+		call->reply.done = false;
+		node_reply(call->node, call->conn, &call->reply);
+		first = i;
+		bytes = size;
+	}
+	reply->job = rows + first;
+	reply->n_job = all - first;
+	call->reply.done = true;
+}
+
 void command_jobs(struct command_call *call)
 {
 	const Chime__JobsRequest *request = call->request->jobs;
@@ -274,6 +359,8 @@ void command_jobs(struct command_call *call)
 
 	if (!jobs)
 		return;
+	if (request->consumers)
+		jobs = with_consumers(call, jobs, &count);
 	chime__jobs_reply__init(reply);
 	reply->job = arena_take(&call->node->arena, (count + 1) * sizeof(*reply->job));
 	for (size_t i = 0; i < count; i++) {
@@ -282,6 +369,8 @@ void command_jobs(struct command_call *call)
 		if (!request->trouble || is_trouble(row->state))
 			reply->job[reply->n_job++] = row;
 	}
+	send_full_parts(call, reply);
+	add_positions(call, reply);
 	reply->silent = silent_servers(call, &reply->n_silent);
 	reply->environment = (char *)call->node->setup.environment;
 	reply->server = (char *)call->node->setup.server;

@@ -127,6 +127,47 @@ void command_key(struct command_call *call)
 	call->later = true;
 }
 
+/* ---- for who hears the group itself ---- */
+
+static Chime__BusMember *bus_member(struct command_call *call, struct peer *peer)
+{
+	Chime__BusMember *member = arena_take(&call->node->arena, sizeof(*member));
+
+	chime__bus_member__init(member);
+	member->server = peer->server;
+	member->has_certificate = true;
+	member->certificate = (ProtobufCBinaryData){ peer->certificate_len, peer->certificate };
+	return member;
+}
+
+/* Who may look may hear: the key opens what that identity could ask for anyway. */
+void command_bus(struct command_call *call)
+{
+	struct node *node = call->node;
+	const struct keyring *ring = node->setup.keys;
+	Chime__BusReply *reply = arena_take(&node->arena, sizeof(*reply));
+
+	chime__bus_reply__init(reply);
+	reply->key = arena_take(&node->arena, KEYRING_MAX * sizeof(*reply->key));
+	reply->member = arena_take(&node->arena,
+				   (peers_count(&node->peers) + 1) * sizeof(*reply->member));
+	if (node->setup.bus_group && ring) {
+		reply->group = (char *)node->setup.bus_group;
+		reply->has_port = true;
+		reply->port = node->setup.bus_port;
+		for (size_t i = 0; i < ring->count; i++) {
+			reply->key[i].data = (uint8_t *)ring->keys[i].bytes;
+			reply->key[i].len = BUSKEY_SIZE;
+		}
+		reply->n_key = ring->count;
+	}
+	for (struct peer *p = node->peers.list; p; p = p->hh.next)
+		if (p->certificate_len)
+			reply->member[reply->n_member++] = bus_member(call, p);
+	call->reply.body_case = CHIME__REPLY__BODY_BUS;
+	call->reply.bus = reply;
+}
+
 /* ---- between servers ---- */
 
 void command_ping(struct command_call *call)

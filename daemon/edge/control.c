@@ -533,7 +533,7 @@ size_t control_backlog(const struct control *control, uint64_t conn)
 }
 
 void control_stream_output(struct control *control, uint64_t conn, uint64_t id, int fd,
-			   uint64_t offset, bool follow, const char *run)
+			   uint64_t offset, uint64_t last, bool follow, const char *run)
 {
 	static const struct refusal too_many = {
 		REFUSAL_UNREACHABLE, "too many outputs are followed on this connection",
@@ -550,6 +550,7 @@ void control_stream_output(struct control *control, uint64_t conn, uint64_t id, 
 		close(fd);
 		return;
 	}
-	client->tails[slot] = tail_new(client->conn, control->follow, id, fd, offset, follow, run);
+	client->tails[slot] = tail_new(client->conn, control->follow, id, fd, offset, last, follow,
+				       run);
 	tail_go_on(client->tails[slot]);
 }

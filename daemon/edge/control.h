@@ -46,10 +46,11 @@ size_t control_backlog(const struct control *control, uint64_t conn);
 
 /*
  * Sends the bytes of an output file (daemon/output.h) as LogReply messages answering request
- * `id` on `conn`, from `offset`; with follow, until the file is closed by its writer (inotify, no
- * polling). Takes fd. `run` is "8831@db1". The last reply has `done`.
+ * `id` on `conn`, from `offset` or, last > 0, at most the last so many bytes of what is there now;
+ * with follow, until the file is closed by its writer (inotify, no polling). Takes fd. `run` is
+ * "8831@db1". The last reply has `done`.
  */
 void control_stream_output(struct control *control, uint64_t conn, uint64_t id, int fd,
-			   uint64_t offset, bool follow, const char *run);
+			   uint64_t offset, uint64_t last, bool follow, const char *run);
 
 #endif

@@ -15,7 +15,7 @@
 struct tail {
 	struct conn *conn;
 	struct follower *follower;
-	uint64_t id, offset;
+	uint64_t id, offset, last;
 	int fd;
 	bool following, writer_gone, done;
 	int error;			/* of the watch */
@@ -72,7 +72,7 @@ static void changed_cb(void *owner, bool closed)
 }
 
 struct tail *tail_new(struct conn *conn, struct follow *follow, uint64_t id, int fd,
-		      uint64_t offset, bool following, const char *run)
+		      uint64_t offset, uint64_t last, bool following, const char *run)
 {
 	struct tail *t = calloc(1, sizeof(*t));
 
@@ -81,6 +81,7 @@ struct tail *tail_new(struct conn *conn, struct follow *follow, uint64_t id, int
 		.conn = conn,
 		.id = id,
 		.offset = offset,
+		.last = last,
 		.fd = fd,
 		.following = following,
 	};
@@ -98,6 +99,19 @@ void tail_free(struct tail *tail)
 	free(tail);
 }
 
+/* Moves to where the last bytes begin; behind the end nothing is read but the total. */
+static int find_last(struct tail *t)
+{
+	struct output_piece piece;
+	uint8_t byte;
+	int rc = output_read(t->fd, UINT64_MAX, &byte, sizeof(byte), &piece);
+
+	if (rc == 0 && piece.total > t->last && piece.total - t->last > t->offset)
+		t->offset = piece.total - t->last;
+	t->last = 0;
+	return rc;
+}
+
 void tail_go_on(struct tail *tail)
 {
 	uint8_t data[TAIL_PIECE];
@@ -106,6 +120,11 @@ void tail_go_on(struct tail *tail)
 
 	if (tail->error && !tail->done)
 		send_failure(tail, "cannot follow the output", -tail->error);
+	if (tail->last > 0 && !tail->done) {
+		rc = find_last(tail);
+		if (rc < 0)
+			send_failure(tail, "cannot read the output", -rc);
+	}
 	while (!tail->done && conn_backlog(tail->conn) < TAIL_HIGH_WATER) {
 		rc = output_read(tail->fd, tail->offset, data, sizeof(data), &piece);
 		if (rc < 0) {

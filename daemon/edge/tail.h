@@ -17,9 +17,10 @@ enum {
 	TAIL_HIGH_WATER = 256 * 1024,	/* with so many bytes waiting, wait for tail_go_on */
 };
 
-/* Answers request `id` from byte `offset` of the output file fd (taken); run: "8831@db1". */
+/* Answers request `id` from byte `offset` of the output file fd (taken); run: "8831@db1". last: of
+ * what is there now, not more than so many bytes of its end; 0 = all from offset. */
 struct tail *tail_new(struct conn *conn, struct follow *follow, uint64_t id, int fd,
-		      uint64_t offset, bool following, const char *run);
+		      uint64_t offset, uint64_t last, bool following, const char *run);
 void tail_free(struct tail *tail);
 
 /* Sends what there is and what the connection has room for. To be called after tail_new, and when

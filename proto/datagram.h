@@ -1,0 +1,23 @@
+/*
+ * datagram.h - from the bytes of one datagram of the bus to the message inside it.
+ *
+ * Whoever hears the group (servers, monitors, recorders) opens datagrams here, so that all of them
+ * refuse the same ones.
+ */
+#ifndef CHIME_PROTO_DATAGRAM_H
+#define CHIME_PROTO_DATAGRAM_H
+
+#include "proto/buskey.h"
+#include "proto/envelope.h"
+#include "proto/event.pb-c.h"
+
+/*
+ * The message, whose sender is the name of a server (vouched for by the group key only), to be
+ * freed with chime__datagram__free_unpacked(). NULL when the datagram was refused: *verdict then
+ * says why, ENVELOPE_OK when it was opened and holds no such message.
+ */
+Chime__Datagram *datagram_open(const struct keyring *ring,
+	const uint8_t env_id[ENVIRONMENT_ID_SIZE], const void *data, size_t len,
+	enum envelope_verdict *verdict);
+
+#endif
