@@ -28,7 +28,6 @@ enum {
 
 struct capture {
 	pcap_t *pcap;
-	pcap_dumper_t *dump;
 	bool live;
 	char name[128];
 };
@@ -111,9 +110,6 @@ void capture_close(struct capture *capture)
 {
 	if (!capture)
 		return;
-	/* The dump's FILE is the caller's; pcap_dump_close would close it. */
-	if (capture->dump)
-		pcap_dump_flush(capture->dump);
 	pcap_close(capture->pcap);
 	free(capture);
 }
@@ -155,15 +151,6 @@ int capture_filter(struct capture *capture, uint16_t port, const char *group, ch
 	return keyfile_error(err, err_size, -EIO, what, pcap_geterr(capture->pcap), NULL);
 }
 
-int capture_write_to(struct capture *capture, FILE *file, char *err, size_t err_size)
-{
-	capture->dump = pcap_dump_fopen(capture->pcap, file);
-	if (capture->dump && pcap_dump_flush(capture->dump) == 0)
-		return 0;
-	return keyfile_error(err, err_size, -EIO, "cannot write the capture",
-			     capture->dump ? strerror(errno) : pcap_geterr(capture->pcap), NULL);
-}
-
 /* ---- rights ---- */
 
 static int drop_failed(const char *step, char *err, size_t err_size)
@@ -195,15 +182,35 @@ bool capture_by_sudo(void)
 	return geteuid() == 0 && read_id("SUDO_UID") && read_id("SUDO_GID");
 }
 
-static int become_ordinary(char *err, size_t err_size)
+/* Who to be afterwards. */
+static int choose_user(const char *user, unsigned long *uid, unsigned long *gid, char *err,
+		       size_t err_size)
 {
-	unsigned long uid = read_id("SUDO_UID"), gid = read_id("SUDO_GID");
+	const struct passwd *entry;
+	char what[TEXT_SIZE];
 
-	if (!capture_by_sudo()) {
-		const struct passwd *nobody = getpwnam("nobody");
-		uid = nobody ? nobody->pw_uid : NOBODY;
-		gid = nobody ? nobody->pw_gid : NOBODY;
+	if (!user && capture_by_sudo()) {
+		*uid = read_id("SUDO_UID");
+		*gid = read_id("SUDO_GID");
+		return 0;
 	}
+	entry = getpwnam(user ? user : "nobody");
+	*uid = entry ? entry->pw_uid : NOBODY;
+	*gid = entry ? entry->pw_gid : NOBODY;
+	if (!user || (entry && *uid != 0))
+		return 0;
+	snprintf(what, sizeof(what), "cannot go on as %s", user);
+	return keyfile_error(err, err_size, -EINVAL, what, entry ? "that is root, whose rights are "
+			     "given up" : "there is no such user", NULL);
+}
+
+static int become_ordinary(const char *user, char *err, size_t err_size)
+{
+	unsigned long uid, gid;
+	int rc = choose_user(user, &uid, &gid, err, err_size);
+
+	if (rc < 0)
+		return rc;
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return drop_failed("setgroups", err, err_size);
 	/* EINVAL: a user namespace that has no other user. Root of such a one is root of nothing
@@ -215,11 +222,11 @@ static int become_ordinary(char *err, size_t err_size)
 	return 0;
 }
 
-int capture_drop_rights(char *err, size_t err_size)
+int capture_drop_rights(const char *user, char *err, size_t err_size)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	int rc = geteuid() == 0 ? become_ordinary(err, err_size) : 0;
+	int rc = geteuid() == 0 ? become_ordinary(user, err, err_size) : 0;
 
 	if (rc < 0)
 		return rc;
@@ -237,16 +244,15 @@ int capture_link_type(const struct capture *capture)
 	return pcap_datalink(capture->pcap);
 }
 
-static int write_packet(struct capture *c, const struct pcap_pkthdr *header, const u_char *bytes,
-			char *err, size_t err_size)
+static int64_t read_time(const struct timeval *tv)
 {
-	if (!c->dump)
+	int64_t seconds = tv->tv_sec, us = tv->tv_usec;
+
+	if (seconds < 0 || us < 0)
 		return 0;
-	pcap_dump((u_char *)c->dump, header, bytes);
-	if (pcap_dump_flush(c->dump) == 0)
-		return 0;
-	return keyfile_error(err, err_size, -EIO, "cannot write the capture any more",
-			     strerror(errno), NULL);
+	if (seconds >= CAPTURE_TIME_MAX / 1000000 || us >= 1000000)
+		return CAPTURE_TIME_MAX;
+	return seconds * 1000000 + us;
 }
 
 /* All packets that are there: 1 go on, 0 fn has enough or the file ended, -errno. */
@@ -255,16 +261,18 @@ static int take_packets(struct capture *c, capture_fn *fn, void *arg, char *err,
 	struct pcap_pkthdr *header;
 	const u_char *bytes;
 	char what[TEXT_SIZE];
-	int got, rc;
+	int got;
 
 	while ((got = pcap_next_ex(c->pcap, &header, &bytes)) == 1) {
 		/* Invariants of a savefile that libpcap need not have checked. */
-		size_t len = header->caplen < header->len ? header->caplen : header->len;
+		const struct capture_packet packet = {
+			.wall_us = read_time(&header->ts),
+			.bytes = bytes,
+			.len = header->caplen < header->len ? header->caplen : header->len,
+			.wire_len = header->len,
+		};
 
-		rc = write_packet(c, header, bytes, err, err_size);
-		if (rc < 0)
-			return rc;
-		if (!fn(arg, (int64_t)header->ts.tv_sec * 1000000 + header->ts.tv_usec, bytes, len))
+		if (!fn(arg, &packet))
 			return 0;
 	}
 	if (got == 0)
@@ -279,6 +287,7 @@ static int take_packets(struct capture *c, capture_fn *fn, void *arg, char *err,
 
 static int run_live(struct capture *c, capture_fn *fn, void *arg, char *err, size_t err_size)
 {
+	struct signalfd_siginfo taken;
 	struct pollfd polled[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	sigset_t ends, before;
 	int rc = 1;
@@ -301,6 +310,9 @@ static int run_live(struct capture *c, capture_fn *fn, void *arg, char *err, siz
 		else
 			rc = take_packets(c, fn, arg, err, err_size);
 	}
+	/* Taken: else it would come again, and end everything, once it is let through. */
+	if (polled[1].fd >= 0 && rc == 0 && polled[1].revents)
+		(void)!read(polled[1].fd, &taken, sizeof(taken));
 	if (polled[1].fd >= 0)
 		close(polled[1].fd);
 	sigprocmask(SIG_SETMASK, &before, NULL);

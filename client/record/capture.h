@@ -5,7 +5,7 @@
  * 1. A live capture needs CAP_NET_RAW to be opened and nothing afterwards: capture_drop_rights()
  *    comes before the first packet is looked at.
  * 2. Immediate mode: a packet is handed on when it arrives, not when a buffer is full.
- * 3. What is written is flushed packet by packet: a killed recorder loses none.
+ * 3. Packets go to fn in the order in which they came; what is written is its affair (writer.h).
  *
  * Errors are texts for people, lines "what / why: / try:" without a final newline.
  */
@@ -20,6 +20,8 @@
 enum {
 	/* The largest datagram that is opened, with room for every header before it. */
 	CAPTURE_SNAP = 2048,
+	/* The largest that a savefile may hold of one packet. */
+	CAPTURE_SNAP_MAX = 262144,
 	CAPTURE_ERR_SIZE = 1024,
 };
 
@@ -47,20 +49,31 @@ void capture_close(struct capture *capture);
 int capture_filter(struct capture *capture, uint16_t port, const char *group, char *err,
 		   size_t err_size);
 
-/* Writes every packet to `file` as well, which stays the caller's. -EIO. */
-int capture_write_to(struct capture *capture, FILE *file, char *err, size_t err_size);
-
 /* Is this sudo, that is, somebody's own affair done with root's rights? */
 bool capture_by_sudo(void);
 
-/* Gives up every right beyond an ordinary user's: root becomes who called sudo, or nobody. */
-int capture_drop_rights(char *err, size_t err_size);
+/*
+ * Gives up every right beyond an ordinary user's, for good: root becomes `user` (a name; NULL: who
+ * called sudo, or else nobody); no capability is left and none can be got by exec. -EINVAL when
+ * there is no such user or it is root.
+ */
+int capture_drop_rights(const char *user, char *err, size_t err_size);
 
 /* The DLT_ number of its packets. */
 int capture_link_type(const struct capture *capture);
 
+/* A packet as it was captured; wall_us is 0..CAPTURE_TIME_MAX, wire_len >= len. */
+struct capture_packet {
+	int64_t wall_us;
+	const void *bytes;
+	size_t len, wire_len;
+};
+
+/* Some year beyond 9999: what a hostile file says beyond it is taken as that. */
+#define CAPTURE_TIME_MAX (INT64_C(300000000000) * 1000000)
+
 /* False ends the loop. The bytes are valid during the call. */
-typedef bool capture_fn(void *arg, int64_t wall_us, const void *bytes, size_t len);
+typedef bool capture_fn(void *arg, const struct capture_packet *packet);
 
 /*
  * Hands on packets until fn says false, the file ends, or, from an interface, SIGINT or SIGTERM

@@ -1,5 +1,6 @@
 #include "client/record/decode.h"
 
+#include "client/record/clear.h"
 #include "proto/bytes.h"
 #include "proto/budget.h"
 #include "proto/names.h"
@@ -13,24 +14,26 @@ static bool has_magic(const struct packet *p, const char *magic)
 	return p->len >= MAGIC_SIZE && memcmp(p->data, magic, MAGIC_SIZE) == 0;
 }
 
-bool decode_is_ours(const struct packet *packet)
+bool decode_is_ours(const struct decoder *decoder, const struct packet *packet)
 {
-	return has_magic(packet, ENVELOPE_MAGIC) || has_magic(packet, DISCOVER_MAGIC);
+	return has_magic(packet, ENVELOPE_MAGIC) || has_magic(packet, DISCOVER_MAGIC) ||
+	       (decoder->clear && has_magic(packet, CLEAR_MAGIC));
 }
 
 static enum decode_verdict open_inside(const struct decoder *decoder, struct decoded *found)
 {
 	const struct packet *p = found->packet;
-	struct opened opened;
 	Chime__Datagram *inside;
 
-	if (!decoder->keys)
+	if (found->kind == DECODE_BUS && !decoder->keys)
 		return DECODE_SEALED;
-	found->envelope = envelope_open(decoder->keys, decoder->env_id, p->data, p->len, &opened);
+	found->envelope = found->kind == DECODE_CLEAR ?
+		clear_parse(p->data, p->len, &found->opened) :
+		envelope_open(decoder->keys, decoder->env_id, p->data, p->len, &found->opened);
 	if (found->envelope != ENVELOPE_OK)
 		return DECODE_NOT_OPENED;
-	inside = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor, opened.bytes,
-						  opened.len);
+	inside = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor,
+						  found->opened.bytes, found->opened.len);
 	if (!inside || !inside->sender || !name_server_valid(inside->sender, NULL)) {
 		chime__datagram__free_unpacked(inside, NULL);
 		return DECODE_MALFORMED;
@@ -44,11 +47,11 @@ static enum decode_verdict look_at_bus(const struct decoder *decoder, struct dec
 	const struct packet *p = found->packet;
 	struct cursor c = { p->data, p->len, false };
 
-	found->kind = DECODE_BUS;
 	/* Magic, version and flags lie before it (envelope.h). */
 	cursor_take(&c, MAGIC_SIZE + 2);
 	found->key_id = (uint16_t)cursor_number(&c, 2);
 	found->has_key_id = !c.overrun;
+	found->nonce = cursor_take(&c, XAES_NONCE_SIZE);
 	return p->len < p->wire_len ? DECODE_CUT : open_inside(decoder, found);
 }
 
@@ -66,26 +69,32 @@ static enum decode_verdict look_at_discovery(struct decoded *found)
 	return found->discover == DISCOVER_OK ? DECODE_OK : DECODE_NOT_OPENED;
 }
 
-void decode_print(struct decoder *decoder, int64_t wall_us, const struct packet *packet)
+void decode_datagram(struct decoder *decoder, int64_t wall_us, const struct packet *packet,
+		     struct decoded *found)
 {
-	struct decoded found = { .wall_us = wall_us, .packet = packet, .kind = DECODE_OTHER,
-				 .verdict = DECODE_FOREIGN };
-
-	if (has_magic(packet, ENVELOPE_MAGIC))
-		found.verdict = look_at_bus(decoder, &found);
-	else if (has_magic(packet, DISCOVER_MAGIC))
-		found.verdict = look_at_discovery(&found);
+	*found = (struct decoded){ .wall_us = wall_us, .packet = packet, .kind = DECODE_OTHER,
+				   .verdict = DECODE_FOREIGN };
+	if (has_magic(packet, ENVELOPE_MAGIC)) {
+		found->kind = DECODE_BUS;
+		found->verdict = look_at_bus(decoder, found);
+	} else if (decoder->clear && has_magic(packet, CLEAR_MAGIC)) {
+		found->kind = DECODE_CLEAR;
+		found->verdict = look_at_bus(decoder, found);
+	} else if (has_magic(packet, DISCOVER_MAGIC)) {
+		found->verdict = look_at_discovery(found);
+	}
 	decoder->shown++;
-	if (found.verdict == DECODE_OK)
+	if (found->verdict == DECODE_OK)
 		decoder->opened++;
-	else if (found.verdict != DECODE_SEALED)
+	else if (found->verdict != DECODE_SEALED)
 		decoder->refused++;
-	if (decoder->json)
-		decode_print_json(decoder, &found);
-	else
-		decode_print_text(decoder, &found);
-	if (found.inside)
-		chime__datagram__free_unpacked(found.inside, NULL);
+}
+
+void decoded_fini(struct decoded *found)
+{
+	if (found->inside)
+		chime__datagram__free_unpacked(found->inside, NULL);
+	found->inside = NULL;
 }
 
 const char *decoded_why(const struct decoded *found)
@@ -101,7 +110,7 @@ const char *decoded_why(const struct decoded *found)
 
 	_Static_assert(sizeof(names) / sizeof(*names) == DECODE_VERDICT_COUNT, "a name each");
 	if (found->verdict == DECODE_NOT_OPENED)
-		return found->kind == DECODE_BUS ? envelope_verdict_name(found->envelope) :
+		return found->kind <= DECODE_CLEAR ? envelope_verdict_name(found->envelope) :
 						   discover_verdict_name(found->discover);
 	return (unsigned)found->verdict < DECODE_VERDICT_COUNT ? names[found->verdict] : "unknown";
 }
@@ -110,10 +119,12 @@ const char *decode_kind_name(enum decode_kind kind)
 {
 	static const char *const names[] = {
 		[DECODE_BUS] = "bus",
+		[DECODE_CLEAR] = "clear",
 		[DECODE_DISCOVER] = "discover",
 		[DECODE_ANSWER] = "answer",
 		[DECODE_OTHER] = "other",
 	};
 
-	return (unsigned)kind <= DECODE_OTHER ? names[kind] : "unknown";
+	_Static_assert(sizeof(names) / sizeof(*names) == DECODE_KIND_COUNT, "a name each");
+	return (unsigned)kind < DECODE_KIND_COUNT ? names[kind] : "unknown";
 }

@@ -1,5 +1,5 @@
 /*
- * decode.h - what a datagram of the bus port says, as a line of text or a line of JSON.
+ * decode.h - what is in a datagram of the bus port, and how one is shown by itself.
  *
  * Without the group key: time, ends, size, key id. With it what is inside: sender, frames with
  * their events, heads; by the very code that chimed hears with. Discovery is in clear and always
@@ -16,7 +16,7 @@
  *
  * Invariants
  * 1. Bytes are anybody's; what comes out is free of control characters.
- * 2. Nothing here is proved: signatures need the servers' certificates and are not checked.
+ * 2. Nothing here is proved: that is the audit's work (audit.h).
  */
 #ifndef CHIME_CLIENT_RECORD_DECODE_H
 #define CHIME_CLIENT_RECORD_DECODE_H
@@ -32,9 +32,11 @@
 
 enum decode_kind {
 	DECODE_BUS,
+	DECODE_CLEAR,			/* bus, opened before by --decrypt */
 	DECODE_DISCOVER,
 	DECODE_ANSWER,
-	DECODE_OTHER,			/* neither magic */
+	DECODE_OTHER,			/* no magic of ours */
+	DECODE_KIND_COUNT
 };
 
 enum decode_verdict {
@@ -55,8 +57,10 @@ struct decoded {
 	enum decode_verdict verdict;
 	bool has_key_id;
 	uint16_t key_id;
+	const uint8_t *nonce;		/* NULL unless there is one */
 	enum envelope_verdict envelope;
 	enum discover_verdict discover;
+	struct opened opened;		/* valid with inside */
 	Chime__Datagram *inside;	/* NULL unless a bus datagram was opened */
 	struct discover_query query;
 	struct discover_answer answer;
@@ -65,23 +69,29 @@ struct decoded {
 struct decoder {
 	const struct keyring *keys;	/* NULL = nothing is opened */
 	uint8_t env_id[ENVIRONMENT_ID_SIZE];
-	bool json;
+	bool clear;			/* the clear form is taken: from files, never live */
 	FILE *out;
 	uint64_t shown, opened, refused;	/* refused: with a key, and not DECODE_OK */
 };
 
-/* Has it the magic of the bus or of discovery? */
-bool decode_is_ours(const struct packet *packet);
+/* Has it the magic of the bus or of discovery, or, in files, of the clear form? */
+bool decode_is_ours(const struct decoder *decoder, const struct packet *packet);
 
-/* Decodes one datagram and prints it to decoder->out. */
-void decode_print(struct decoder *decoder, int64_t wall_us, const struct packet *packet);
+/* Decodes one datagram and counts it; *found borrows the packet. Ends with decoded_fini. */
+void decode_datagram(struct decoder *decoder, int64_t wall_us, const struct packet *packet,
+		     struct decoded *found);
+void decoded_fini(struct decoded *found);
 
 /* The word for the verdict with its reason: "not_authentic", "too_short"; never NULL. */
 const char *decoded_why(const struct decoded *found);
 
-/* The two forms; json is one line. */
+/* The two forms, to decoder->out; json is one line. */
 void decode_print_text(const struct decoder *decoder, const struct decoded *found);
 void decode_print_json(const struct decoder *decoder, const struct decoded *found);
+
+/* "2026-11-20T19:44:00.005847Z": with microseconds, for they order a burst. */
+enum { DECODE_TIME_SIZE = 64 };
+void decode_format_time(int64_t wall_us, char out[DECODE_TIME_SIZE]);
 
 const char *decode_kind_name(enum decode_kind kind);
 

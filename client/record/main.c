@@ -2,195 +2,41 @@
  * main.c - chime-record: the bus on an interface or in a capture file, as text, JSON or pcap.
  *
  * Order, so that no foreign byte is looked at with more rights than an ordinary user's: command
- * line, keys, the interface and its filter, files, rights given up, packets.
+ * line, keys, the interface and its filter, files, rights given up, packets. Files of a ring are
+ * all made with the rights that are left.
  */
 #include "client/record/capture.h"
+#include "client/record/clear.h"
 #include "client/record/decode.h"
+#include "client/record/options.h"
+#include "client/record/report.h"
+#include "client/record/writer.h"
 #include "client/say.h"
 #include "proto/buskey.h"
 #include "proto/identity.h"
 #include "proto/keyfile.h"
-#include "proto/version.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static const char help[] =
-	"usage: chime-record -i IF [-w FILE] [OPTIONS]    record, or show as it comes\n"
-	"       chime-record -r FILE [OPTIONS]            show a capture\n"
-	"\n"
-	"  -i, --interface IF   capture there; \"any\" for all\n"
-	"  -w, --write FILE     write a pcap file, \"-\" for stdout; nothing is shown then\n"
-	"  -r, --read FILE      read a pcap file, \"-\" for stdin\n"
-	"      --port N         the bus port (7410)\n"
-	"      --group ADDRESS  leave out datagrams of other groups\n"
-	"      --count N        end after N datagrams\n"
-	"      --key FILE       bus.key, to show what is inside; may be given four times\n"
-	"      --ca FILE        ca.crt of the environment; needed with --key\n"
-	"      --json           a line of JSON for each datagram\n"
-	"      --help, --version\n"
-	"\n"
-	"Root is only needed while an interface is opened. Ctrl-C ends a recording in order.\n"
-	"\n"
-	"  sudo chime-record -i eth0 -w night.pcap\n"
-	"  chime-record -r night.pcap --key bus.key --ca ca.crt\n";
-
-struct options {
-	const char *interface, *read, *write, *group, *ca;
-	const char *keys[KEYRING_MAX];
-	size_t key_count;
-	uint16_t port;
-	bool port_given, json;
-	uint64_t count;			/* 0 = no end */
-};
 
 struct recording {
 	struct options options;
 	struct keyring ring;
+	struct identity *authority;
 	struct decoder decoder;
+	struct report report;
+	struct audit *audit;		/* NULL: nothing is judged */
+	struct report_totals totals;
 	struct capture *capture;
+	struct writer *writer;
 	bool interface_failed;		/* ... to open, which has exit codes of its own */
-	FILE *input, *file;
+	FILE *input;
 	int link_type;
-	uint64_t taken, foreign, broken;
-};
-
-/* ---- command line ---- */
-
-static int complain(const char *lines, int code)
-{
-	fprintf(stderr, "chime-record: %s\n", lines);
-	return code;
-}
-
-static int refuse_usage(const char *what, const char *hint)
-{
+	int write_rc;
 	char err[CAPTURE_ERR_SIZE];
-
-	keyfile_error(err, sizeof(err), -EINVAL, what, NULL, hint);
-	return complain(err, EXIT_USAGE);
-}
-
-static bool read_number(const char *text, uint64_t most, uint64_t *out)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return !errno && *end == '\0' && *out >= 1 && *out <= most;
-}
-
-static int check_options(const struct options *o)
-{
-	if (!o->interface == !o->read)
-		return refuse_usage("an interface or a file is needed, one of them",
-				    "chime-record -i lo    or    chime-record -r FILE");
-	if (o->key_count && !o->ca)
-		return refuse_usage("--key needs --ca: the environment belongs to what is sealed",
-				    "--ca /etc/chime/ca.crt");
-	if (o->ca && !o->key_count)
-		return refuse_usage("--ca opens nothing without --key", "--key /etc/chime/bus.key");
-	if (o->write && (o->key_count || o->json))
-		return refuse_usage("with -w nothing is shown, so --key and --json have no use",
-				    "record first, then chime-record -r FILE --key ...");
-	return 0;
-}
-
-enum {
-	OPTION_PORT = 256,
-	OPTION_GROUP,
-	OPTION_COUNT,
-	OPTION_KEY,
-	OPTION_CA,
-	OPTION_JSON,
-	OPTION_HELP,
-	OPTION_VERSION,
 };
-
-static int take_option(struct options *o, int option, const char *value)
-{
-	uint64_t port;
-
-	switch (option) {
-	case 'i':
-		o->interface = value;
-		return 0;
-	case 'r':
-		o->read = value;
-		return 0;
-	case 'w':
-		o->write = value;
-		return 0;
-	case OPTION_PORT:
-		if (!read_number(value, UINT16_MAX, &port))
-			return refuse_usage("--port is a number from 1 to 65535", "--port 7410");
-		o->port = (uint16_t)port;
-		o->port_given = true;
-		return 0;
-	case OPTION_GROUP:
-		o->group = value;
-		return 0;
-	case OPTION_COUNT:
-		return read_number(value, UINT64_MAX, &o->count) ? 0 :
-			refuse_usage("--count is a number from 1", "--count 100");
-	case OPTION_KEY:
-		if (o->key_count == KEYRING_MAX)
-			return refuse_usage("at most four keys", NULL);
-		o->keys[o->key_count++] = value;
-		return 0;
-	case OPTION_CA:
-		o->ca = value;
-		return 0;
-	case OPTION_JSON:
-		o->json = true;
-		return 0;
-	default:
-		return refuse_usage("this is not how it is used", "chime-record --help");
-	}
-}
-
-/* 0, or an exit code; -1: help or version was asked for and given. */
-static int read_options(int argc, char **argv, struct options *o)
-{
-	static const struct option list[] = {
-		{ "interface", required_argument, NULL, 'i' },
-		{ "read", required_argument, NULL, 'r' },
-		{ "write", required_argument, NULL, 'w' },
-		{ "port", required_argument, NULL, OPTION_PORT },
-		{ "group", required_argument, NULL, OPTION_GROUP },
-		{ "count", required_argument, NULL, OPTION_COUNT },
-		{ "key", required_argument, NULL, OPTION_KEY },
-		{ "ca", required_argument, NULL, OPTION_CA },
-		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, OPTION_HELP },
-		{ "version", no_argument, NULL, OPTION_VERSION },
-		{ 0 },
-	};
-	int option, code = 0;
-
-	*o = (struct options){ .port = DISCOVER_DEFAULT_PORT };
-	while (code == 0 && (option = getopt_long(argc, argv, "i:r:w:", list, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			fputs(help, stdout);
-			return -1;
-		}
-		if (option == OPTION_VERSION) {
-			puts("chime-record " CHIME_VERSION);
-			return -1;
-		}
-		code = take_option(o, option, optarg);
-	}
-	if (code == 0 && optind < argc)
-		code = take_option(o, '?', NULL);
-	return code ? code : check_options(o);
-}
 
 /* ---- opening ---- */
 
@@ -199,8 +45,6 @@ static int load_keys(struct recording *r, char *err, size_t err_size)
 	struct buskey key;
 	int rc = 0;
 
-	if (r->options.key_count == 0)
-		return 0;
 	for (size_t i = 0; rc == 0 && i < r->options.key_count; i++) {
 		rc = buskey_load(r->options.keys[i], &key, err, err_size);
 		if (rc < 0)
@@ -211,30 +55,34 @@ static int load_keys(struct recording *r, char *err, size_t err_size)
 				      NULL, "give them one at a time");
 		buskey_fini(&key);
 	}
-	if (rc == 0)
-		rc = identity_load_environment(r->options.ca, r->decoder.env_id, err, err_size);
-	if (rc == 0)
+	if (rc == 0 && r->options.ca[0])
+		rc = identity_load_authority(r->options.ca, &r->authority, err, err_size);
+	if (rc == 0 && r->authority)
+		memcpy(r->decoder.env_id, identity_environment_id(r->authority),
+		       sizeof(r->decoder.env_id));
+	if (rc == 0 && r->options.key_count)
 		r->decoder.keys = &r->ring;
 	return rc;
 }
 
-static int open_output(struct recording *r, char *err, size_t err_size)
+static int load_certificates(struct recording *r, char *err, size_t err_size)
 {
-	char what[512];
-	const char *path = r->options.write;
-	int fd, rc;
+	uint8_t der[IDENTITY_DER_MAX];
+	struct name_id who;
+	size_t len;
+	int rc = 0;
 
-	if (!path)
+	/* Without anything that opens, datagrams are all there is to show. */
+	if (!r->authority || r->options.datagrams || r->options.plan.path)
 		return 0;
-	/* What servers say is for the eyes of who records it. */
-	fd = strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) :
-		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	r->file = fd < 0 ? NULL : fdopen(fd, "wb");
-	if (r->file)
-		return 0;
-	rc = -errno;
-	snprintf(what, sizeof(what), "cannot write %s", path);
-	return keyfile_error(err, err_size, rc, what, strerror(-rc), NULL);
+	r->audit = audit_new(r->authority, r->decoder.env_id, report_sink(&r->report));
+	for (size_t i = 0; rc == 0 && i < r->options.certificate_count; i++) {
+		rc = identity_load_other(r->options.certificates[i], der, &len, &who, err,
+					 err_size);
+		if (rc == 0)
+			audit_add_certificate(r->audit, who.name, der, len);
+	}
+	return rc;
 }
 
 static int open_input(struct recording *r, char *err, size_t err_size)
@@ -253,22 +101,29 @@ static int open_input(struct recording *r, char *err, size_t err_size)
 	return keyfile_error(err, err_size, rc, what, strerror(-rc), NULL);
 }
 
-static int open_files(struct recording *r, char *err, size_t err_size)
+static int open_output(struct recording *r, char *err, size_t err_size)
 {
-	int rc = open_input(r, err, err_size);
-
-	return rc < 0 ? rc : open_output(r, err, err_size);
+	if (!r->options.plan.path)
+		return 0;
+	return writer_open(&r->writer, &r->options.plan, err, err_size);
 }
 
-/* Under sudo files are the person's and opened with the person's rights; root's own are root's. */
+/*
+ * Under sudo files are the person's and opened with the person's rights; root's own are root's.
+ * A ring goes on making files, so it is opened with the rights it will have.
+ */
 static int drop_and_open_files(struct recording *r, char *err, size_t err_size)
 {
-	bool person = capture_by_sudo();
-	int rc = person ? 0 : open_files(r, err, err_size);
+	bool before = !capture_by_sudo() && !r->options.user && !r->options.plan.files;
+	int rc = open_input(r, err, err_size);
 
+	if (rc == 0 && before)
+		rc = open_output(r, err, err_size);
 	if (rc == 0)
-		rc = capture_drop_rights(err, err_size);
-	return rc < 0 || !person ? rc : open_files(r, err, err_size);
+		rc = capture_drop_rights(r->options.user, err, err_size);
+	if (rc == 0 && !before)
+		rc = open_output(r, err, err_size);
+	return rc;
 }
 
 static int open_all(struct recording *r, char *err, size_t err_size)
@@ -276,6 +131,8 @@ static int open_all(struct recording *r, char *err, size_t err_size)
 	const struct options *o = &r->options;
 	int rc = load_keys(r, err, err_size);
 
+	if (rc == 0)
+		rc = load_certificates(r, err, err_size);
 	if (rc == 0 && o->interface) {
 		rc = capture_open_interface(&r->capture, o->interface, err, err_size);
 		r->interface_failed = rc < 0;
@@ -288,9 +145,10 @@ static int open_all(struct recording *r, char *err, size_t err_size)
 		rc = capture_open_stream(&r->capture, r->input, o->read, err, err_size);
 	if (rc == 0 && o->read && (o->port_given || o->group))
 		rc = capture_filter(r->capture, o->port, o->group, err, err_size);
-	if (rc == 0 && r->file)
-		rc = capture_write_to(r->capture, r->file, err, err_size);
-	return rc;
+	if (rc < 0)
+		return rc;
+	r->link_type = capture_link_type(r->capture);
+	return r->writer ? writer_begin(r->writer, r->link_type, o->interface, err, err_size) : 0;
 }
 
 /* ---- packets ---- */
@@ -299,39 +157,107 @@ static int open_all(struct recording *r, char *err, size_t err_size)
 static bool is_wanted(const struct recording *r, const struct packet *p)
 {
 	return r->options.interface || p->from.port == r->options.port ||
-	       p->to.port == r->options.port || decode_is_ours(p);
+	       p->to.port == r->options.port || decode_is_ours(&r->decoder, p);
 }
 
-static bool take_packet(void *arg, int64_t wall_us, const void *bytes, size_t len)
+static void count_datagram(struct recording *r, const struct decoded *found)
+{
+	struct report_totals *t = &r->totals;
+
+	if (t->datagrams++ == 0)
+		t->first_us = found->wall_us;
+	t->last_us = found->wall_us;
+	if (found->verdict == DECODE_SEALED)
+		t->sealed++;
+	else if (found->verdict != DECODE_OK)
+		t->not_opened++;
+	else if (found->kind == DECODE_BUS || found->kind == DECODE_CLEAR)
+		t->opened++;
+	else
+		t->discovery++;
+}
+
+static void show_datagram(struct recording *r, const struct decoded *found)
+{
+	if (!r->audit && r->options.json)
+		decode_print_json(&r->decoder, found);
+	else if (!r->audit && !r->options.quiet)
+		decode_print_text(&r->decoder, found);
+	else if (r->audit && found->inside)
+		audit_hear(r->audit, found->wall_us, found->inside, found->nonce,
+			   found->packet->wire_len);
+	else if (r->audit && found->verdict != DECODE_OK && found->verdict != DECODE_SEALED)
+		report_unopened(&r->report, found);
+}
+
+/* What opens is written in clear, everything else as it is. */
+static int write_packet(struct recording *r, const struct capture_packet *raw,
+			const struct packet *packet, const struct decoded *found)
+{
+	uint8_t clear[CLEAR_MAX], bytes[CAPTURE_SNAP_MAX];
+	struct capture_packet opened = { .wall_us = raw->wall_us, .bytes = bytes };
+	int len;
+
+	if (!r->options.decrypt || !found || found->kind != DECODE_BUS || !found->inside)
+		return writer_put(r->writer, raw, r->err, sizeof(r->err));
+	len = packet_rewrite(raw->bytes, packet, clear,
+			     clear_format(packet->data, &found->opened, clear), bytes,
+			     sizeof(bytes));
+	if (len < 0)
+		return writer_put(r->writer, raw, r->err, sizeof(r->err));
+	opened.len = opened.wire_len = (size_t)len;
+	return writer_put(r->writer, &opened, r->err, sizeof(r->err));
+}
+
+/* One of ours; *packet is parsed. */
+static bool take_datagram(struct recording *r, const struct capture_packet *raw,
+			  const struct packet *packet)
+{
+	struct decoded found;
+
+	decode_datagram(&r->decoder, raw->wall_us, packet, &found);
+	count_datagram(r, &found);
+	if (r->writer)
+		r->write_rc = write_packet(r, raw, packet, &found);
+	else
+		show_datagram(r, &found);
+	decoded_fini(&found);
+	return r->write_rc == 0 && r->totals.datagrams + r->totals.broken != r->options.count;
+}
+
+static bool take_packet(void *arg, const struct capture_packet *raw)
 {
 	struct recording *r = arg;
 	struct packet packet;
-	enum packet_verdict verdict = packet_parse(r->link_type, bytes, len, &packet);
+	enum packet_verdict verdict = packet_parse(r->link_type, raw->bytes, raw->len, &packet);
 
-	if (verdict == PACKET_NOT_UDP || (verdict == PACKET_OK && !is_wanted(r, &packet))) {
-		r->foreign++;
-		return true;
-	}
-	if (verdict != PACKET_OK)
-		r->broken++;
-	else if (!r->file)
-		decode_print(&r->decoder, wall_us, &packet);
-	r->taken++;
-	return r->taken != r->options.count;
+	if (verdict == PACKET_OK && is_wanted(r, &packet))
+		return take_datagram(r, raw, &packet);
+	if (verdict == PACKET_NOT_UDP || verdict == PACKET_OK)
+		r->totals.other++;
+	else
+		r->totals.broken++;
+	if (r->writer)
+		r->write_rc = write_packet(r, raw, &packet, NULL);
+	return r->write_rc == 0 && r->totals.datagrams + r->totals.broken != r->options.count;
 }
+
+/* ---- the end ---- */
 
 static void print_summary(const struct recording *r)
 {
-	fprintf(stderr, "chime-record: %" PRIu64 " datagrams", r->taken);
-	if (r->decoder.keys)
-		fprintf(stderr, ", %" PRIu64 " read, %" PRIu64 " not opened", r->decoder.opened,
-			r->decoder.refused);
-	if (r->broken)
-		fprintf(stderr, ", %" PRIu64 " fragments or damaged packets", r->broken);
-	if (r->foreign)
-		fprintf(stderr, ", %" PRIu64 " other packets", r->foreign);
-	if (capture_dropped(r->capture))
-		fprintf(stderr, ", %" PRIu64 " LOST here", capture_dropped(r->capture));
+	const struct report_totals *t = &r->totals;
+
+	fprintf(stderr, "chime-record: %" PRIu64 " datagrams", t->datagrams + t->broken);
+	if (r->decoder.keys || r->audit)
+		fprintf(stderr, ", %" PRIu64 " read, %" PRIu64 " not opened",
+			t->opened + t->discovery, t->not_opened);
+	if (t->broken)
+		fprintf(stderr, ", %" PRIu64 " fragments or damaged packets", t->broken);
+	if (t->other)
+		fprintf(stderr, ", %" PRIu64 " other packets", t->other);
+	if (t->lost_here)
+		fprintf(stderr, ", %" PRIu64 " LOST here", t->lost_here);
 	fputc('\n', stderr);
 }
 
@@ -348,35 +274,43 @@ static int record(struct recording *r)
 	int rc = open_all(r, err, sizeof(err));
 
 	if (rc < 0)
-		return complain(err, exit_of(r, rc));
-	r->link_type = capture_link_type(r->capture);
-	/* A pipe's reader sees every datagram when it comes. */
-	setvbuf(stdout, NULL, _IOLBF, 0);
+		return options_complain(err, exit_of(r, rc));
+	/* A pipe's reader sees every line when it comes. */
+	if (r->options.interface)
+		setvbuf(stdout, NULL, _IOLBF, 0);
 	if (r->options.interface)
 		fprintf(stderr, "chime-record: listening on %s, udp port %u\n",
 			r->options.interface, r->options.port);
 	rc = capture_run(r->capture, take_packet, r, err, sizeof(err));
-	print_summary(r);
-	if (rc < 0)
-		return complain(err, EXIT_TROUBLE);
+	r->totals.lost_here = capture_dropped(r->capture);
+	if (r->audit) {
+		audit_end(r->audit);
+		report_summary(&r->report, r->audit, &r->totals);
+	}
 	if (fflush(stdout) != 0)
-		return complain("cannot write to stdout", EXIT_TROUBLE);
+		return options_complain("cannot write to stdout", EXIT_TROUBLE);
+	print_summary(r);
+	if (rc < 0 || r->write_rc < 0)
+		return options_complain(rc < 0 ? err : r->err, EXIT_TROUBLE);
 	return EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
 	struct recording r = { 0 };
-	int code = read_options(argc, argv, &r.options);
+	int code = options_read(&r.options, argc, argv);
 
 	if (code != 0)
 		return code < 0 ? EXIT_DONE : code;
-	r.decoder.json = r.options.json;
+	r.report = (struct report){ stdout, r.options.json, r.options.quiet };
 	r.decoder.out = stdout;
+	r.decoder.clear = r.options.read;
 	code = record(&r);
 	capture_close(r.capture);
-	if (r.file && fclose(r.file) != 0 && code == EXIT_DONE)
-		code = complain("cannot write the capture to its end", EXIT_TROUBLE);
+	if (writer_close(r.writer, r.err, sizeof(r.err)) < 0 && code == EXIT_DONE)
+		code = options_complain(r.err, EXIT_TROUBLE);
+	audit_free(r.audit);
+	identity_free(r.authority);
 	keyring_fini(&r.ring);
 	return code;
 }

@@ -3,6 +3,7 @@
 #include "proto/bytes.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pcap/dlt.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,7 @@ enum {
 	EXTENSIONS_MAX = 8,
 };
 
-enum { IPV4_MIN = 20, IPV4_MORE = 0x2000, IPV4_OFFSET = 0x1fff, UDP_HEADER = 8 };
+enum { IPV4_MIN = 20, IPV6_HEADER = 40, IPV4_MORE = 0x2000, IPV4_OFFSET = 0x1fff, UDP_HEADER = 8 };
 
 /* UDP header and payload; ip_len is what the IP header says there is. */
 static enum packet_verdict parse_udp(struct cursor *c, size_t ip_len, struct packet *p)
@@ -48,6 +49,7 @@ static enum packet_verdict parse_udp(struct cursor *c, size_t ip_len, struct pac
 
 static enum packet_verdict parse_ipv4(struct cursor *c, struct packet *p)
 {
+	const uint8_t *begin = c->at;
 	uint64_t header = (cursor_number(c, 1) & 15) * 4, total, fragment, protocol;
 	const uint8_t *from, *to;
 
@@ -72,6 +74,7 @@ static enum packet_verdict parse_ipv4(struct cursor *c, struct packet *p)
 	p->from.version = p->to.version = 4;
 	memcpy(p->from.address, from, 4);
 	memcpy(p->to.address, to, 4);
+	p->udp_at = p->ip_at + (size_t)(c->at - begin);
 	return parse_udp(c, total - header, p);
 }
 
@@ -101,6 +104,7 @@ static enum packet_verdict skip_extension(struct cursor *c, uint64_t *protocol, 
 
 static enum packet_verdict parse_ipv6(struct cursor *c, struct packet *p)
 {
+	const uint8_t *begin = c->at;
 	enum packet_verdict verdict = PACKET_OK;
 	uint64_t protocol;
 	const uint8_t *from, *to;
@@ -128,6 +132,7 @@ static enum packet_verdict parse_ipv6(struct cursor *c, struct packet *p)
 	p->from.version = p->to.version = 6;
 	memcpy(p->from.address, from, 16);
 	memcpy(p->to.address, to, 16);
+	p->udp_at = p->ip_at + (size_t)(c->at - begin);
 	return parse_udp(c, left, p);
 }
 
@@ -135,6 +140,7 @@ static enum packet_verdict parse_ip(struct cursor *c, struct packet *p)
 {
 	if (c->left == 0)
 		return PACKET_TOO_SHORT;
+	p->ip_at = (size_t)(c->at - p->data);
 	switch (c->at[0] >> 4) {
 	case 4:
 		return parse_ipv4(c, p);
@@ -162,7 +168,8 @@ enum packet_verdict packet_parse(int link_type, const void *bytes, size_t len,
 	struct cursor c = { bytes, len, false };
 	uint64_t type;
 
-	*out = (struct packet){ 0 };
+	/* data is the beginning of all until the payload is found. */
+	*out = (struct packet){ .data = bytes };
 	switch (link_type) {
 	case DLT_EN10MB:
 		cursor_take(&c, 12);
@@ -186,6 +193,64 @@ enum packet_verdict packet_parse(int link_type, const void *bytes, size_t len,
 	default:
 		return PACKET_UNKNOWN_LINK;
 	}
+}
+
+
+/* The Internet checksum of an even number of bytes and an odd rest, added to what was summed. */
+static uint32_t sum_words(uint32_t sum, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
+	if (len % 2)
+		sum += (uint32_t)(bytes[len - 1] << 8);
+	return sum;
+}
+
+static uint16_t end_sum(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void rewrite_ip(uint8_t *ip, const struct packet *p, size_t header_len, size_t udp_len)
+{
+	if (p->from.version == 6) {
+		bytes_put(ip + 4, header_len - IPV6_HEADER + udp_len, 2);
+		return;
+	}
+	bytes_put(ip + 2, header_len + udp_len, 2);
+	bytes_put(ip + 10, 0, 2);
+	bytes_put(ip + 10, end_sum(sum_words(0, ip, header_len)), 2);
+}
+
+static void rewrite_udp(uint8_t *udp, const struct packet *p, size_t udp_len)
+{
+	size_t address_len = p->from.version == 6 ? 16 : 4;
+	uint32_t sum = PROTOCOL_UDP + (uint32_t)udp_len;
+	uint16_t checksum;
+
+	bytes_put(udp + 4, udp_len, 2);
+	bytes_put(udp + 6, 0, 2);
+	sum = sum_words(sum, p->from.address, address_len);
+	sum = sum_words(sum, p->to.address, address_len);
+	checksum = end_sum(sum_words(sum, udp, udp_len));
+	/* 0 would mean that there is none. */
+	bytes_put(udp + 6, checksum ? checksum : 0xffff, 2);
+}
+
+int packet_rewrite(const void *bytes, const struct packet *packet, const void *payload,
+		   size_t payload_len, uint8_t *out, size_t cap)
+{
+	size_t before = packet->udp_at + UDP_HEADER, udp_len = UDP_HEADER + payload_len;
+
+	if (before + payload_len > cap || packet->udp_at - packet->ip_at + udp_len > UINT16_MAX)
+		return -ENOSPC;
+	memcpy(out, bytes, before);
+	memcpy(out + before, payload, payload_len);
+	rewrite_ip(out + packet->ip_at, packet, packet->udp_at - packet->ip_at, udp_len);
+	rewrite_udp(out + packet->udp_at, packet, udp_len);
+	return (int)(before + payload_len);
 }
 
 void packet_end_format(const struct packet_end *end, char out[PACKET_END_SIZE])

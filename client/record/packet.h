@@ -29,6 +29,7 @@ struct packet {
 	struct packet_end from, to;
 	const uint8_t *data;
 	size_t len, wire_len;
+	size_t ip_at, udp_at;		/* where these headers begin in the captured bytes */
 };
 
 enum packet_verdict {
@@ -44,6 +45,14 @@ enum packet_verdict {
 /* link_type: a DLT_ number of libpcap. *out is valid for PACKET_OK only. */
 enum packet_verdict packet_parse(int link_type, const void *bytes, size_t len,
 				 struct packet *out);
+
+/*
+ * Writes the packet with another payload into out: the same link and IP headers with the lengths
+ * and checksums that belong to it; what followed the datagram (padding) is left out. bytes are
+ * those *packet was parsed from. Returns the length, or -ENOSPC beyond cap.
+ */
+int packet_rewrite(const void *bytes, const struct packet *packet, const void *payload,
+		   size_t payload_len, uint8_t *out, size_t cap);
 
 /* "192.0.2.1:7410" or "[fe80::1]:7410". */
 void packet_end_format(const struct packet_end *end, char out[PACKET_END_SIZE]);

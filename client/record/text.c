@@ -15,8 +15,7 @@
 
 enum { SHORT_HASH = 4 };	/* bytes of a hash that people compare */
 
-/* Microseconds, which instant_format() leaves out: they order a burst. */
-static void format_time(int64_t wall_us, char *out, size_t size)
+void decode_format_time(int64_t wall_us, char out[DECODE_TIME_SIZE])
 {
 	int64_t rest = (wall_us % 1000000 + 1000000) % 1000000;
 	time_t seconds = (time_t)((wall_us - rest) / 1000000);
@@ -25,7 +24,7 @@ static void format_time(int64_t wall_us, char *out, size_t size)
 
 	if (gmtime_r(&seconds, &tm))
 		strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, size, "%s.%06dZ", whole, (int)rest);
+	snprintf(out, DECODE_TIME_SIZE, "%s.%06dZ", whole, (int)rest);
 }
 
 static void print_event(FILE *out, uint64_t seq, const ProtobufCBinaryData *bytes)
@@ -126,10 +125,10 @@ static void print_inside(const struct decoder *decoder, const struct decoded *fo
 
 void decode_print_text(const struct decoder *decoder, const struct decoded *found)
 {
-	char time[64], from[PACKET_END_SIZE], to[PACKET_END_SIZE];
+	char time[DECODE_TIME_SIZE], from[PACKET_END_SIZE], to[PACKET_END_SIZE];
 	FILE *out = decoder->out;
 
-	format_time(found->wall_us, time, sizeof(time));
+	decode_format_time(found->wall_us, time);
 	packet_end_format(&found->packet->from, from);
 	packet_end_format(&found->packet->to, to);
 	fprintf(out, "%s %s > %s %s %zu B", time, from, to, decode_kind_name(found->kind),

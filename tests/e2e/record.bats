@@ -25,13 +25,13 @@ wait_for() {
 
 @test "every capture says what is written beside it" {
 	for capture in "$wire"/*.pcap; do
-		"$record" -r "$capture" --key "$T/bus.key" --ca "$wire/ca.crt" >"$T/said"
+		"$record" -r "$capture" --key "$T/bus.key" --ca "$wire/ca.crt" --datagrams >"$T/said"
 		diff -u "${capture%.pcap}.txt" "$T/said"
 	done
 }
 
 @test "json has the same members for every datagram, and nothing of it is proved without a key" {
-	"$record" -r "$wire/bus.pcap" --key "$T/bus.key" --ca "$wire/ca.crt" --json >"$T/json"
+	"$record" -r "$wire/bus.pcap" --key "$T/bus.key" --ca "$wire/ca.crt" --datagrams --json >"$T/json"
 	[ "$(jq -c keys "$T/json" | sort -u | wc -l)" -eq 1 ]
 	[ "$(jq -r .schema "$T/json" | sort -u)" = chime.record/1 ]
 	[ "$(jq -r 'select(.verdict == "ok" and .kind == "bus") | .sender' "$T/json" | sort -u |
@@ -59,6 +59,15 @@ wait_for() {
 	run "$record" -r "$wire/bus.pcap" --key "$T/bus.key"
 	[ "$status" -eq 2 ]
 	[[ $output == *"try:"* ]]
+	run "$record" -i lo --ring 10x100M
+	[ "$status" -eq 2 ]
+	run "$record" -r "$wire/bus.pcap" -w "$T/copy" --ring 1x1M
+	[ "$status" -eq 2 ]
+	[[ $output == *"10x100M"* ]]
+	run "$record" -r "$wire/bus.pcap" --decrypt
+	[ "$status" -eq 2 ]
+	run "$record" -r "$wire/bus.pcap" --user nobody
+	[ "$status" -eq 2 ]
 	run "$record" -r "$wire/bus.pcap" --port 70000
 	[ "$status" -eq 2 ]
 	chmod 644 "$T/bus.key"
@@ -90,7 +99,8 @@ wait_for() {
 		"$1" -i lo --port 7410 --count 3 -w "$2/live.pcap" 2>"$2/said" &
 		recorder=$!
 		until grep -qs listening "$2/said"; do
-			kill -0 $recorder && sleep 0.05
+			kill -0 $recorder || exit 1
+			sleep 0.05
 		done
 		grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/$recorder/status >"$2/status"
 		for i in 1 2 3; do
@@ -102,6 +112,65 @@ wait_for() {
 	"$record" -r "$T/live.pcap" >"$T/shown"
 	[ "$(grep -c ':7410 other 11 B NOT OPENED: foreign' "$T/shown")" -eq 3 ]
 	[ "$(stat -c %a "$T/live.pcap")" = 600 ]
+}
+
+@test "the CA is found beside the key, and the certificate must be one of a server of it" {
+	cp "$wire/ca.crt" "$T/ca.crt"
+	"$record" -r "$wire/bus.pcap" --key "$T/bus.key" >"$T/events"
+	grep -q "bravo:5 run.created ledger/verify run 5 .*\[unchecked\]" "$T/events"
+	grep -q "!! gap alpha:8 boot 1" "$T/events"
+	[ "$(grep -c "!! not_opened" "$T/events")" -eq 5 ]
+	run "$record" -r "$wire/bus.pcap" --key "$T/bus.key" --certificate "$T/ca.crt"
+	[ "$status" -eq 1 ]
+	[[ $output == *"chime:// name"* ]]
+}
+
+@test "events and findings have the same members whatever they say" {
+	"$record" -r "$wire/bus.pcap" --key "$T/bus.key" --ca "$wire/ca.crt" --json >"$T/json"
+	[ "$(jq -c "[.schema, keys]" "$T/json" | sort -u | wc -l)" -eq 3 ]
+	[ "$(jq -r .schema "$T/json" | tail -n 1)" = chime.record-summary/1 ]
+}
+
+# A ring in a network of its own: its files, the sum of their sizes, and what is in them.
+@test "a ring stays bounded, is written as an ordinary user, and is gone on with" {
+	[ "$(id -u)" -eq 0 ] || skip "capturing needs root"
+	# Where an ordinary user gets to, which is not so of the folders of bats.
+	T=$(mktemp -d /tmp/chime-e2e.XXXXXX)
+	mkdir "$T/ring"
+	chmod 755 "$T"
+	chown nobody "$T/ring"
+	cat >"$T/ring.sh" <<-"END"
+	ip link set lo up
+	for round in 1 2; do
+		rm -f "$2/said"
+		"$1" -i lo --port 7410 --user nobody -w "$2/ring/bus" --ring 3x4K 2>"$2/said" &
+		recorder=$!
+		until grep -qs listening "$2/said"; do
+			kill -0 $recorder || exit 1
+			sleep 0.05
+		done
+		if [ $round = 2 ]; then
+			timeout 10 "$1" -i lo --port 7410 --user nobody -w "$2/ring/bus" --ring 3x4K 2>"$2/second"
+		fi
+		for i in {1..60}; do
+			printf "%s-%03d%0200d" $round $i 0 >/dev/udp/127.0.0.1/7410
+		done 2>/dev/null
+		sleep 0.3
+		kill -TERM $recorder
+		wait $recorder || exit 1
+	done
+	END
+	unshare -n bash "$T/ring.sh" "$record" "$T" 3>&-
+	[ "$(find "$T/ring" -type f | wc -l)" -le 3 ]
+	[ "$(find "$T/ring" -type f -size +4096c | wc -l)" -eq 0 ]
+	[ "$(stat -c "%U %a" "$T"/ring/* | sort -u)" = "nobody 600" ]
+	[ ! -e "$T/ring/bus.000001" ]
+	grep -q "another chime-record writes this ring" "$T/second"
+	cat "$T"/ring/bus.* | grep -aoE "[12]-[0-9]{3}" >"$T/order"
+	sort -uc "$T/order"
+	[ "$(tail -n 1 "$T/order")" = 2-060 ]
+	[ "$(wc -l <"$T/order")" -ge 20 ]
+	rm -rf "$T"
 }
 
 @test "what is shown live comes at once and ends in order with a signal" {

@@ -17,7 +17,7 @@ rules() {
 ^daemon/shepherd/               ^daemon/shepherd/|^daemon/(clock|leaf|link|output|spool|tree)\.h$|^proto/names\.h$
 ^daemon/(arena|clock|conf|crc32|diag|fields|inbox|job[a-z]*|leaf|link|log|output|rate|spool|tree|tzdata|yaml|zonehint)\.[ch]$	^daemon/(arena|clock|conf|crc32|diag|fields|inbox|job[a-z]*|leaf|link|log|output|rate|spool|tree|tzdata|yaml|zonehint)\.h$|^daemon/core/|^proto/
 ^daemon/                        ^daemon/(core|edge|command)/|^daemon/[a-z_0-9]*\.h$|^proto/|^schema/
-^client/record/                 ^client/record/|^client/say\.h$|^proto/
+^client/record/                 ^client/record/|^client/(say|json)\.h$|^proto/
 ^client/monitor/                ^client/|^proto/|^daemon/core/
 ^client/                        ^client/[a-z_0-9]*\.h$|^client/monitor/|^proto/|^daemon/core/|^daemon/(jobfile|diag|yaml|tzdata|conf)\.h$
 ^schema/                        ^schema/
