@@ -11,11 +11,13 @@ LIBEXECDIR = $(PREFIX)/libexec/chime
 MANDIR = $(PREFIX)/share/man
 DATADIR = $(PREFIX)/share/chime
 UNITDIR = $(PREFIX)/lib/systemd/system
+BASHDIR = $(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(PREFIX)/share/zsh/site-functions
+FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 SAN ?=
 
 # ---- flags ----
 
-LIBRARIES = openssl libprotobuf-c sqlite3 libevent_core yaml-0.1 jansson smartcols
 CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DLIBEXECDIR='"$(LIBEXECDIR)"' \
 	-DSBINDIR='"$(SBINDIR)"' -DDATADIR='"$(DATADIR)"' -DOPENSSL_NO_DEPRECATED
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -32,7 +34,8 @@ else
 HARDEN += -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CFLAGS)
-LDLIBS_ALL = -lssl -lcrypto -lprotobuf-c -lsqlite3 -levent_core -lyaml -ljansson -lsmartcols -lm
+LDLIBS_ALL = -lssl -lcrypto -lprotobuf-c -lsqlite3 -levent_core -lyaml -ljansson -lsmartcols \
+	-lncursesw -ltinfo -lm
 
 # ---- sources ----
 
@@ -45,7 +48,7 @@ LIB_C = $(wildcard proto/*.c) $(wildcard daemon/core/*.c) \
 CLIENT_C = $(wildcard client/*.c) $(wildcard client/monitor/*.c)
 LAUNCHER_C = $(wildcard daemon/launcher/*.c)
 SHEPHERD_C = $(wildcard daemon/shepherd/*.c)
-RECORD_C = $(wildcard client/record/*.c)
+RECORD_C = $(wildcard client/record/*.c) client/json.c client/say.c
 UNIT_C = $(wildcard tests/unit/test_*.c)
 HARNESS_C = $(wildcard tests/e2e/launcher_*.c)
 SIM_C = $(wildcard tests/sim/*.c)
@@ -55,8 +58,8 @@ LIB_O = $(call object,$(LIB_C)) $(PB_C:.c=.o) $(BUILD)/schema/migrations.o
 PROGRAMS = $(addprefix $(BUILD)/,chimed chime-launcher chime-shepherd chime chime-record)
 UNITS = $(UNIT_C:tests/unit/%.c=$(BUILD)/unit/%)
 
-.PHONY: all help packages check unit sim sim-mutants fuzz e2e lint bench soak demo install \
-	uninstall clean
+.PHONY: all help packages check unit sim sim-mutants fuzz e2e lint bench soak pictures demo \
+	install uninstall clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -97,6 +100,10 @@ $(BUILD)/schema/migrations.c: $(wildcard schema/*.sql) schema/embed.sh
 	@mkdir -p $(@D)
 	@sh schema/embed.sh $(sort $(wildcard schema/*.sql)) > $@
 
+$(BUILD)/packaging/completions.c: $(wildcard packaging/completions/*)
+	@mkdir -p $(@D)
+	@sh packaging/completions/embed.sh > $@
+
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(PB_H)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -109,7 +116,8 @@ $(BUILD)/libchime.a: $(LIB_O)
 
 $(BUILD)/chimed: $(BUILD)/daemon/main.o $(BUILD)/libchime.a
 	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
-$(BUILD)/libclient.a: $(call object,$(filter-out client/main.c,$(CLIENT_C)))
+$(BUILD)/libclient.a: $(call object,$(filter-out client/main.c,$(CLIENT_C))) \
+		$(BUILD)/packaging/completions.o
 	@rm -f $@ && ar rcs $@ $^
 $(BUILD)/chime: $(BUILD)/client/main.o $(BUILD)/libclient.a $(BUILD)/libchime.a
 	@echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
@@ -139,8 +147,14 @@ units: $(UNITS)
 unit: units
 	@sh tests/run.sh unit $(UNITS)
 
-# What chime-record makes of a packet has no library of its own.
-$(BUILD)/unit/test_packet: $(BUILD)/client/record/packet.o
+# What chime-record is made of, without its main, for its tests.
+$(BUILD)/librecord.a: $(call object,$(filter-out %/main.c,$(RECORD_C)))
+	@rm -f $@ && ar rcs $@ $^
+$(BUILD)/unit/test_packet $(BUILD)/unit/test_record_%: LDLIBS_ALL += -lpcap
+$(BUILD)/unit/test_packet: $(BUILD)/librecord.a
+$(BUILD)/unit/test_record_%: $(BUILD)/tests/unit/test_record_%.o $(BUILD)/librecord.a \
+		$(BUILD)/libchime.a
+	$(link_unit)
 # Nor what the shepherd writes.
 $(BUILD)/unit/test_output: $(BUILD)/daemon/shepherd/capture.o
 
@@ -212,6 +226,11 @@ install: all
 	sed 's|@SBINDIR@|$(SBINDIR)|' packaging/chimed.service.in \
 		> $(DESTDIR)$(UNITDIR)/chimed.service
 	install -m 644 packaging/chimed.yaml $(DESTDIR)$(DATADIR)/examples/chimed.yaml
+	install -D -m 644 packaging/wireshark/chime.lua $(DESTDIR)$(DATADIR)/wireshark/chime.lua
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	CHIME_CONFIG=/dev/null $(BUILD)/chime completion bash > $(DESTDIR)$(BASHDIR)/chime
+	CHIME_CONFIG=/dev/null $(BUILD)/chime completion zsh > $(DESTDIR)$(ZSHDIR)/_chime
+	CHIME_CONFIG=/dev/null $(BUILD)/chime completion fish > $(DESTDIR)$(FISHDIR)/chime.fish
 	install -m 644 examples/demo/*.yaml $(DESTDIR)$(DATADIR)/examples/demo
 	@for page in $(MAN_PAGES); do \
 		section=man$${page##*.}; \
@@ -224,6 +243,7 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/chime $(DESTDIR)$(BINDIR)/chime-record $(DESTDIR)$(SBINDIR)/chimed
 	rm -f $(DESTDIR)$(UNITDIR)/chimed.service
 	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)
+	rm -f $(DESTDIR)$(BASHDIR)/chime $(DESTDIR)$(ZSHDIR)/_chime $(DESTDIR)$(FISHDIR)/chime.fish
 	@for page in $(MAN_PAGES); do \
 		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page#man/}; \
 	done
@@ -253,20 +273,37 @@ $(BUILD)/e2e/%: $(BUILD)/tests/e2e/%.o $(E2E_HARNESS_O) $(BUILD)/libchime.a
 	$(link_unit)
 $(BUILD)/truth: $(BUILD)/tests/e2e/truth/truth.o
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@
+$(BUILD)/recordtool: $(BUILD)/tests/bench/recordtool.o $(BUILD)/librecord.a \
+		$(BUILD)/libchime.a
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lpcap $(LDLIBS_ALL) -o $@
 $(BUILD)/floor: $(BUILD)/tests/bench/floor.o
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lsqlite3 -o $@
 
+$(BUILD)/ptydrive: $(BUILD)/tests/e2e/monitor/ptydrive.o
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lutil -o $@
+$(BUILD)/screen_try: $(BUILD)/tests/e2e/monitor/screen_try.o $(BUILD)/libclient.a \
+		$(BUILD)/libchime.a
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
+$(BUILD)/glance: $(BUILD)/tests/bench/glance.o
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lutil -o $@
 $(BUILD)/attacker: $(BUILD)/tests/e2e/attack/attacker.o $(BUILD)/libchime.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LDLIBS_ALL) -o $@
-e2e: all $(E2E_PROGRAMS) $(BUILD)/truth $(BUILD)/attacker
+E2E_TOOLS = $(addprefix $(BUILD)/,truth attacker ptydrive screen_try recordtool)
+e2e: all $(E2E_PROGRAMS) $(E2E_TOOLS)
 	@BUILD=$(abspath $(BUILD)) bash tests/run.sh e2e $(E2E_PROGRAMS) tests/e2e/*.bats
 
 SOAK_SECONDS ?= 600
 soak: all $(BUILD)/truth
 	@BUILD=$(abspath $(BUILD)) SOAK_SECONDS=$(SOAK_SECONDS) bash tests/soak/soak.bash
 
-bench: all $(BUILD)/truth $(BUILD)/floor
+bench: all $(addprefix $(BUILD)/,truth floor glance recordtool)
 	@BUILD=$(abspath $(BUILD)) bash tests/bench/bench.bash
+	@echo
+	@BUILD=$(abspath $(BUILD)) bash tests/bench/monitor.bash
+
+# The README's pictures of the monitor, from a real run.
+pictures: all
+	@BUILD=$(abspath $(BUILD)) bash tests/screens/pictures.bash
 
 # One seeded bug at a time; each must be caught by some seed, or the simulator proves nothing.
 sim-mutants: $(call object,$(SIM_C)) $(BUILD)/libchime.a

@@ -16,7 +16,8 @@ build='gcc libc6-dev make pkg-config binutils libssl-dev libprotobuf-c-dev
 	libyaml-dev libjansson-dev libsmartcols-dev'
 # Used when jobs run and in demo and tests.
 run='tzdata openssl sqlite3 procps util-linux iproute2'
-tests='clang libclang-rt-14-dev libcmocka-dev bats tmux mandoc shellcheck nftables jq'
+tests='clang libclang-rt-14-dev libcmocka-dev bats tmux mandoc shellcheck nftables jq
+	bash-completion zsh fish tshark librsvg2-bin fonts-dejavu-core'
 modules='openssl libprotobuf-c sqlite3 libevent_core yaml-0.1 jansson smartcols libpcap ncursesw
 	cmocka'
 

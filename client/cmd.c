@@ -17,6 +17,7 @@ static const struct { const char *name; command_fn *handler; } handlers[] = {
 	{ "log", cmd_log },
 	{ "events", cmd_events },
 	{ "next", cmd_next },
+	{ "monitor", cmd_monitor },
 	{ "start", cmd_start },
 	{ "kill", cmd_kill },
 	{ "hold", cmd_hold },
@@ -29,6 +30,7 @@ static const struct { const char *name; command_fn *handler; } handlers[] = {
 	{ "ca init", cmd_ca_init },
 	{ "ca issue", cmd_ca_issue },
 	{ "demo", cmd_demo },
+	{ "completion", cmd_completion },
 	{ "version", cmd_version },
 	{ "help", cmd_help },
 };

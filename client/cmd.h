@@ -19,6 +19,8 @@ command_fn cmd_next;
 command_fn cmd_runs, cmd_events;
 /* cmd_log.c */
 command_fn cmd_log;
+/* cmd_monitor.c */
+command_fn cmd_monitor;
 /* cmd_act.c */
 command_fn cmd_start, cmd_kill, cmd_hold, cmd_release;
 /* cmd_server.c */
@@ -27,6 +29,8 @@ command_fn cmd_server_ls, cmd_server_trust, cmd_reload, cmd_discover;
 command_fn cmd_check, cmd_next_file;
 /* cmd_ca.c */
 command_fn cmd_ca_init, cmd_ca_issue;
+/* cmd_completion.c */
+command_fn cmd_completion;
 /* cmd_help.c */
 command_fn cmd_help, cmd_version;
 /* demo.c */

@@ -3,6 +3,8 @@
  */
 #include "client/cmd.h"
 
+#include "client/cache.h"
+#include "client/jobstate.h"
 #include "client/jobtable.h"
 #include "client/json.h"
 
@@ -24,7 +26,7 @@ static int by_name(const void *a, const void *b)
 static int by_state(const void *a, const void *b)
 {
 	const Chime__JobRow *x = *(Chime__JobRow *const *)a, *y = *(Chime__JobRow *const *)b;
-	int order = job_state_rank(x->state) - job_state_rank(y->state);
+	int order = (int)jobstate_parse(x->state) - (int)jobstate_parse(y->state);
 	return order != 0 ? order : by_name(a, b);
 }
 
@@ -125,6 +127,48 @@ static int print_jobs_reply(struct session *s, Chime__JobsReply *jobs, size_t ty
 	return 0;
 }
 
+struct job_rows { Chime__JobRow **list; size_t count; };
+
+static void move_rows(struct job_rows *rows, Chime__JobsReply *from)
+{
+	rows->list = say_realloc(rows->list, rows->count + from->n_job + 1, sizeof(*rows->list));
+	if (from->n_job > 0)
+		memcpy(rows->list + rows->count, from->job, from->n_job * sizeof(*rows->list));
+	rows->count += from->n_job;
+	from->n_job = 0;
+}
+
+/* Many rows come in several replies: they end up in the last one, which says the rest. */
+static int ask_jobs(struct session *s, Chime__Request *request, Chime__Reply **out)
+{
+	struct job_rows rows = { 0 };
+	struct trouble t = { 0 };
+	int64_t timeout_us = 0;
+
+	int code = session_ask(s, request, out);
+	while (code == 0 && (*out)->body_case == CHIME__REPLY__BODY_JOBS) {
+		move_rows(&rows, (*out)->jobs);
+		if ((*out)->done) {
+			free((*out)->jobs->job);
+			(*out)->jobs->job = rows.list;
+			(*out)->jobs->n_job = rows.count;
+			return 0;
+		}
+		conn_reply_free(*out);
+		*out = NULL;
+		code = session_timeout(s, &timeout_us, &t);
+		if (code == 0)
+			code = conn_receive(s->conn, request->id, conn_now_us() + timeout_us, out,
+					    &t);
+		if (code != 0)
+			trouble_print(&t);
+	}
+	for (size_t i = 0; i < rows.count; i++)
+		chime__job_row__free_unpacked(rows.list[i], NULL);
+	free(rows.list);
+	return code;
+}
+
 int cmd_ls(struct session *s)
 {
 	Chime__Request request = CHIME__REQUEST__INIT;
@@ -137,7 +181,10 @@ int cmd_ls(struct session *s)
 	jobs.has_trouble = jobs.trouble = args_given(&s->args, OPT_TROUBLE);
 	request.body_case = CHIME__REQUEST__BODY_JOBS;
 	request.jobs = &jobs;
-	code = session_ask(s, &request, &reply);
+	code = ask_jobs(s, &request, &reply);
+	if (code == 0 && reply->body_case == CHIME__REPLY__BODY_JOBS && jobs.n_target == 0 &&
+	    !jobs.trouble)
+		cache_names(reply->jobs);
 	if (code == 0)
 		code = reply->body_case == CHIME__REPLY__BODY_JOBS
 			? print_jobs_reply(s, reply->jobs, jobs.n_target)

@@ -3,6 +3,7 @@
  */
 #include "client/cmd.h"
 
+#include "client/jobstate.h"
 #include "client/jobtable.h"
 #include "client/json.h"
 
@@ -35,9 +36,9 @@ static int print_status_json(struct session *s, const Chime__StatusReply *status
 				  status->server);
 	json_t *counts = json_object(), *worst = json_array();
 
-	for (size_t i = 0; i < job_state_count; i++)
-		json_object_set_new(counts, job_states[i], json_integer((json_int_t)
-				    count_of(status->count, status->n_count, job_states[i])));
+	for (size_t i = 0; i < JOBSTATE_COUNT; i++)
+		json_object_set_new(counts, jobstates[i].word, json_integer((json_int_t)
+				    count_of(status->count, status->n_count, jobstates[i].word)));
 	for (size_t i = 0; i < status->n_worst; i++)
 		json_array_append_new(worst, json_job(status->worst[i]));
 	json_object_set_new(o, "complete", json_boolean(status->n_silent == 0));
@@ -57,13 +58,13 @@ static void print_counts(struct session *s, const Chime__StatusReply *status)
 	out_text(stdout, status->environment);
 	fputs(" via ", stdout);
 	out_text(stdout, status->server);
-	for (size_t i = 0; i < job_state_count; i++) {
-		uint64_t n = count_of(status->count, status->n_count, job_states[i]);
+	for (size_t i = 0; i < JOBSTATE_COUNT; i++) {
+		uint64_t n = count_of(status->count, status->n_count, jobstates[i].word);
 		if (n == 0)
 			continue;
-		printf("%s%s%llu %s%s", separator, out_state_color(&s->out, job_states[i]),
-		       (unsigned long long)n, job_states[i],
-		       out_state_color(&s->out, job_states[i])[0] != '\0'
+		printf("%s%s%llu %s%s", separator, out_state_color(&s->out, jobstates[i].word),
+		       (unsigned long long)n, jobstates[i].word,
+		       out_state_color(&s->out, jobstates[i].word)[0] != '\0'
 		       ? out_color_end(&s->out) : "");
 		separator = ", ";
 	}

@@ -164,10 +164,29 @@ static void read_servers(struct reader *r, struct yaml_node *list, struct client
 	}
 }
 
+static void read_color(struct reader *r, struct yaml_node *node, bool *red)
+{
+	if (!is_text(r, node))
+		return;
+	if (strcmp(node->text, "red") != 0 && strcmp(node->text, "default") != 0)
+		complain(r, node, "a color is red or default");
+	*red = strcmp(node->text, "red") == 0;
+}
+
+static void read_switch(struct reader *r, struct yaml_node *node, bool *on)
+{
+	if (!is_text(r, node))
+		return;
+	if (strcmp(node->text, "true") != 0 && strcmp(node->text, "false") != 0)
+		complain(r, node, "this is true or false");
+	*on = strcmp(node->text, "true") == 0;
+}
+
 static void read_document(struct reader *r, struct yaml_node *map, struct client_conf *conf)
 {
 	static const char *const keys[] = {
 		"environment", "via", "socket", "timezone", "identity", "servers", "bus",
+		"color", "failover", "bell",
 	};
 
 	if (!is_map(r, map))
@@ -187,6 +206,12 @@ static void read_document(struct reader *r, struct yaml_node *map, struct client
 			read_servers(r, n, conf);
 		else if (strcmp(n->key, "bus") == 0)
 			read_bus(r, n, conf);
+		else if (strcmp(n->key, "color") == 0)
+			read_color(r, n, &conf->header_red);
+		else if (strcmp(n->key, "failover") == 0)
+			read_switch(r, n, &conf->failover);
+		else if (strcmp(n->key, "bell") == 0)
+			read_switch(r, n, &conf->bell);
 		else
 			refuse_key(r, n, keys, sizeof(keys) / sizeof(keys[0]));
 	}
@@ -307,7 +332,7 @@ int client_conf_load(const char *path, struct client_conf *conf, struct trouble 
 	char *personal = personal_folder(), *file = NULL;
 	int code = 0;
 
-	*conf = (struct client_conf){ .port = DISCOVER_DEFAULT_PORT };
+	*conf = (struct client_conf){ .port = DISCOVER_DEFAULT_PORT, .failover = true };
 	conf->group = say_strdup(BUS_GROUP_DEFAULT);
 	if (path == NULL)
 		path = env_text("CHIME_CONFIG");

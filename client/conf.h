@@ -10,6 +10,9 @@
  *	  certificate: id.crt
  *	  key: id.key
  *	servers: [db1:7411, db2:7411]  # tried before discovery
+ *	color: red                     # of the monitor's header: which environment this is
+ *	failover: true                 # the monitor may ask another server when this one is lost
+ *	bell: false                    # the monitor rings when a job fails
  *	bus:
  *	  group: 239.255.77.77         # where discovery asks
  *	  port: 7410
@@ -43,6 +46,7 @@ struct client_conf {
 	char *group;			/* never NULL */
 	uint16_t port;
 	char *interface;
+	bool header_red, failover, bell;
 };
 
 /* path: as given by --config or NULL. A named file that is not there is an error, a default one

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -31,7 +30,14 @@ struct conn {
 	char where[256];
 };
 
+enum {
+	AGAIN_US = 20000,		/* a local socket with a full queue is tried again */
+	ALIVE_IDLE_S = 4, ALIVE_EVERY_S = 2, ALIVE_PROBES = 3, ALIVE_UNSENT_MS = 10000,
+};
+
 static volatile sig_atomic_t interrupted;
+/* Threads other than the one that gets signals are stopped by a descriptor of their own. */
+static _Thread_local int wake_fd = -1;
 
 static void interrupt_cb(int signal_number)
 {
@@ -51,9 +57,18 @@ void conn_catch_interrupt(void)
 	conn_catch_signal(SIGINT);
 }
 
+void conn_set_wake(int fd)
+{
+	wake_fd = fd;
+}
+
 int conn_interrupted(void)
 {
-	return interrupted;
+	struct pollfd p = { .fd = wake_fd, .events = POLLIN };
+
+	if (wake_fd < 0)
+		return interrupted;
+	return poll(&p, 1, 0) > 0 ? SIGINT : 0;
 }
 
 void conn_clear_interrupt(void)
@@ -69,22 +84,34 @@ int64_t conn_now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* 0 = ready, -ETIMEDOUT, -EINTR when interrupted. */
+/* How long one poll() may take; left < 0 = there is no deadline. */
+static int poll_ms(int64_t left_us)
+{
+	/* Bounded, for a signal between the look and poll() would be slept over. */
+	int64_t most_us = wake_fd < 0 ? 250000 : (int64_t)3600 * 1000000;
+
+	if (left_us < 0 || left_us > most_us)
+		return (int)(most_us / 1000);
+	return (int)(left_us / 1000) + 1;
+}
+
+/* 0 = ready, -ETIMEDOUT, -EINTR when interrupted. fd -1 = only the time or an interrupt. */
 static int wait_ready(int fd, short events, int64_t deadline_us)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = wake_fd, .events = POLLIN },	/* a negative one is ignored */
+	};
 
 	for (;;) {
 		int64_t left = deadline_us == CONN_FOREVER ? -1 : deadline_us - conn_now_us();
-		if (interrupted)
+		if (wake_fd < 0 && interrupted)
 			return -EINTR;
 		if (deadline_us != CONN_FOREVER && left <= 0)
 			return -ETIMEDOUT;
-		/* Bounded, for a signal between the look above and poll() would be slept over. */
-		int ms = left < 0 || left > 250000 ? 250 : (int)(left / 1000) + 1;
-		int n = poll(&p, 1, ms);
+		int n = poll(p, 2, poll_ms(left));
 		if (n > 0)
-			return 0;
+			return p[1].revents != 0 ? -EINTR : 0;
 		if (n < 0 && errno != EINTR)
 			return -errno;
 	}
@@ -267,6 +294,22 @@ static struct conn *new_conn(int fd, const char *address, const char *server)
 	return c;
 }
 
+/* A local socket whose queue is full can't be waited for. */
+static int connect_local(int fd, const struct sockaddr_un *address, int64_t deadline_us)
+{
+	while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+		if (errno != EAGAIN)
+			return -errno;
+		int64_t again = conn_now_us() + AGAIN_US;
+		if (deadline_us != CONN_FOREVER && deadline_us < again)
+			again = deadline_us;
+		int error = wait_ready(-1, 0, again);
+		if (error != -ETIMEDOUT || again == deadline_us)
+			return error;
+	}
+	return 0;
+}
+
 int conn_open_socket(struct conn **out, const char *path, int64_t deadline_us,
 		     struct trouble *t)
 {
@@ -278,12 +321,19 @@ int conn_open_socket(struct conn **out, const char *path, int64_t deadline_us,
 		return trouble_set(t, EXIT_USAGE, "the path of a socket has at most %zu bytes: %s",
 				   sizeof(address.sun_path) - 1, path);
 	memcpy(address.sun_path, path, strlen(path));
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return trouble_set(t, EXIT_UNREACHED, "no socket: %s", strerror(errno));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
+	int error = -connect_local(fd, &address, deadline_us);
+	if (error != 0) {
 		close(fd);
+		if (error == EINTR)
+			return trouble_set(t, EXIT_INTERRUPTED, "interrupted");
+		if (error == ETIMEDOUT) {
+			trouble_set(t, EXIT_UNREACHED, "%s does not answer in time", path);
+			trouble_why(t, "too many connections wait there already");
+			return EXIT_UNREACHED;
+		}
 		if (error == EACCES || error == EPERM) {
 			trouble_set(t, EXIT_DENIED, "you may not use %s", path);
 			trouble_why(t, "it is for root and the group chime-ops");
@@ -298,7 +348,6 @@ int conn_open_socket(struct conn **out, const char *path, int64_t deadline_us,
 			     "chime --via SERVER ls");
 		return EXIT_UNREACHED;
 	}
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	struct conn *c = new_conn(fd, path, NULL);
 	code = hear_hello(c, deadline_us, t);
 	if (code != 0) {
@@ -449,9 +498,28 @@ const char *conn_where(const struct conn *c)
 	return c->where;
 }
 
+const char *conn_address(const struct conn *c)
+{
+	return c->address;
+}
+
 bool conn_is_local(const struct conn *c)
 {
 	return c->tls == NULL;
+}
+
+void conn_keep_alive(struct conn *c)
+{
+	int on = 1, idle = ALIVE_IDLE_S, every = ALIVE_EVERY_S, probes = ALIVE_PROBES;
+	unsigned unsent_ms = ALIVE_UNSENT_MS;
+
+	if (c->tls == NULL)
+		return;
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unsent_ms, sizeof(unsent_ms));
+	setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
 int64_t conn_server_boot_us(const struct conn *c)
@@ -490,6 +558,11 @@ int conn_receive(struct conn *c, uint64_t id, int64_t deadline_us, Chime__Reply 
 			return 0;
 		}
 		conn_reply_free(reply);
+		/* Nor may somebody who sends only what nobody asked for hold me. */
+		if (conn_interrupted())
+			return broken(c, -EINTR, t);
+		if (deadline_us != CONN_FOREVER && conn_now_us() >= deadline_us)
+			return broken(c, -ETIMEDOUT, t);
 	}
 }
 

@@ -7,7 +7,9 @@
  * 1. A connection that was opened has heard a HELLO of a protocol this program speaks.
  * 2. A request that was handed to conn_send() may have arrived, whatever conn_receive() says
  *    then: only an answer is an answer.
- * 3. Deadlines are instants of CLOCK_BOOTTIME in microseconds (conn_now_us()).
+ * 3. What waits is ended at once by a signal that is caught, or, in a thread with a wake
+ *    descriptor, by that; only the lookup of a name is not.
+ * 4. Deadlines are instants of CLOCK_BOOTTIME in microseconds (conn_now_us()).
  */
 #ifndef CHIME_CLIENT_CONN_H
 #define CHIME_CLIENT_CONN_H
@@ -42,10 +44,15 @@ void conn_close(struct conn *conn);
 /* Valid until conn_close(). */
 const Chime__Hello *conn_hello(const struct conn *conn);
 
-/* "db1" and where: "db1 at 127.0.0.1:7411", "db1 at /run/chime/control.sock". */
+/* "db1" and where: "db1 at 127.0.0.1:7411", "db1 at /run/chime/control.sock"; and the address
+ * alone. */
 const char *conn_server(const struct conn *conn);
 const char *conn_where(const struct conn *conn);
+const char *conn_address(const struct conn *conn);
 bool conn_is_local(const struct conn *conn);
+
+/* From now on a server that is gone without a word is noticed within about ten seconds. */
+void conn_keep_alive(struct conn *conn);
 
 /* The server's boot clock, reckoned from its HELLO. */
 int64_t conn_server_boot_us(const struct conn *conn);
@@ -73,9 +80,13 @@ int conn_refusal(const Chime__Refusal *refusal, struct trouble *t);
 /* From now on SIGINT (or this signal) ends waits instead of the program. */
 void conn_catch_interrupt(void);
 void conn_catch_signal(int signal_number);
-/* The signal that came, 0 = none. */
+/* The signal that came, 0 = none; in a thread with a wake descriptor SIGINT once it is readable. */
 int conn_interrupted(void);
 /* Waits go on again after a signal. */
 void conn_clear_interrupt(void);
+
+/* The calling thread's waits end, EXIT_INTERRUPTED, while this descriptor is readable, and no
+ * longer by signals of others. -1 = none. */
+void conn_set_wake(int fd);
 
 #endif

@@ -2,7 +2,8 @@
  * demo.c - chime demo: a throw-away environment of real servers on the loopback interface.
  *
  *	files -> guardian starts the daemons -> wait until every one hears all others
- *	      -> tell events; force-start one job -> figures from the history -> stop, remove
+ *	      -> monitor, or tell events; force-start one job -> figures from the history
+ *	      -> stop, remove
  *
  * Everything is done the way a user does it: certificates by the CA, daemons by their command
  * line, jobs from files, questions and the force-start through the client.
@@ -53,6 +54,8 @@ struct demo {
 	struct conn *conn;		/* that events come from */
 	size_t asked;			/* which server that is */
 	FILE *to;			/* for what is told; NULL = nothing */
+	bool with_monitor;
+	pid_t monitor;			/* > 0: it runs and has the terminal */
 };
 
 /* What would lead the daemons and the client of the demo elsewhere. */
@@ -362,6 +365,49 @@ static void tell_events(struct demo *d, struct demo_teller *teller,
 	}
 }
 
+/* The monitor as a child, which has the terminal until it ends. */
+static int start_monitor(struct demo *d, struct trouble *t)
+{
+	char *config = say_format("%s/chime.yaml", d->env.dir);
+	char *argv[] = { (char *)(uintptr_t)"chime", (char *)(uintptr_t)"--config", config,
+			 (char *)(uintptr_t)"monitor", NULL };
+
+	fflush(NULL);
+	d->monitor = fork();
+	if (d->monitor == 0) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
+		execv(d->env.chime, argv);
+		_exit(127);
+	}
+	free(config);
+	if (d->monitor > 0)
+		return 0;
+	trouble_set(t, EXIT_TROUBLE, "the monitor cannot be started: %s", strerror(errno));
+	trouble_hint(t, "chime demo --no-monitor");
+	return EXIT_TROUBLE;
+}
+
+static bool monitor_ended(struct demo *d)
+{
+	if (d->monitor <= 0 || waitpid(d->monitor, NULL, WNOHANG) != d->monitor)
+		return false;
+	d->monitor = -1;
+	return true;
+}
+
+/* Time is over or a signal came: the terminal first, then what there is to tell. */
+static void stop_monitor(struct demo *d)
+{
+	if (d->monitor <= 0)
+		return;
+	kill(d->monitor, SIGTERM);
+	while (waitpid(d->monitor, NULL, 0) < 0 && errno == EINTR)
+		;
+	d->monitor = -1;
+}
+
 /* Tells what happens until the time is over or somebody ends it. */
 static int watch(struct demo *d, struct trouble *t)
 {
@@ -372,7 +418,7 @@ static int watch(struct demo *d, struct trouble *t)
 	uint64_t id = 0;
 	int code = follow_events(d, &id, t);
 
-	while (code == 0 && !conn_interrupted() && conn_now_us() < end) {
+	while (code == 0 && !conn_interrupted() && conn_now_us() < end && !monitor_ended(d)) {
 		Chime__Reply *reply = NULL;
 		int64_t until = conn_now_us() + 200000;
 
@@ -462,9 +508,17 @@ static int run_demo(struct demo *d, struct demo_figures *figures, struct trouble
 	introduce(d);
 	tell(d, "all servers are up");
 	print_use(d);
-	if (d->for_us == 0 && d->to != NULL)
+	if (d->for_us == 0 && d->to != NULL && !d->with_monitor)
 		tell(d, "Ctrl-C ends it");
-	code = watch(d, t);
+	FILE *to = d->to;
+	if (d->with_monitor) {
+		code = start_monitor(d, t);
+		d->to = NULL;
+	}
+	if (code == 0)
+		code = watch(d, t);
+	stop_monitor(d);
+	d->to = to;
 	int signal_number = conn_interrupted();
 	conn_clear_interrupt();
 	if (code == 0)
@@ -489,6 +543,8 @@ static int read_demo_options(struct demo *d, struct trouble *t)
 	d->keep = args_given(args, OPT_KEEP);
 	if (d->for_us == 0 && (!d->s->out.tty || !d->s->out.tty_in))
 		d->for_us = NO_TERMINAL_US;
+	d->with_monitor = d->s->out.tty && d->s->out.tty_in && d->s->out.format != OUT_JSON &&
+			  !args_given(args, OPT_NO_MONITOR) && !args_given(args, OPT_QUIET);
 	d->to = d->s->out.format != OUT_JSON ? stdout : d->s->out.tty_err ? stderr : NULL;
 	if (args_given(args, OPT_QUIET))
 		d->to = NULL;

@@ -3,23 +3,9 @@
  */
 #include "client/jobtable.h"
 
+#include "client/jobstate.h"
+
 #include <string.h>
-
-const char *const job_states[] = {
-	"FAILED", "KILLED", "TIMEOUT", "LOST", "UNKNOWN", "RETRY", "RUNNING", "STARTING", "QUEUED",
-	"HELD", "WAITING", "ICED", "MISSED", "EXPIRED", "SKIPPED", "CANCELLED", "SUCCESS", "IDLE",
-};
-
-const size_t job_state_count = sizeof(job_states) / sizeof(job_states[0]);
-
-int job_state_rank(const char *state)
-{
-	for (size_t i = 0; state != NULL && i < job_state_count; i++) {
-		if (strcmp(job_states[i], state) == 0)
-			return (int)i;
-	}
-	return (int)job_state_count;
-}
 
 const char *job_key(const char *job, const char *server, char buf[JOB_KEY_SIZE])
 {
@@ -30,10 +16,11 @@ const char *job_key(const char *job, const char *server, char buf[JOB_KEY_SIZE])
 /* A stale view is shown in lower case: what is known is old. */
 static void add_state(struct table *table, const Chime__JobRow *row)
 {
+	const char *unknown = jobstates[JOBSTATE_UNKNOWN].word;
 	char word[32];
 
-	snprintf(word, sizeof(word), "%s", row->state != NULL ? row->state : "UNKNOWN");
-	if (row->stale && strcmp(word, "UNKNOWN") != 0) {
+	snprintf(word, sizeof(word), "%s", row->state != NULL ? row->state : unknown);
+	if (row->stale && strcmp(word, unknown) != 0) {
 		for (char *p = word; *p != '\0'; p++)
 			*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
 	}

@@ -9,13 +9,6 @@
 
 enum { JOB_KEY_SIZE = 200 };
 
-/* Every word a job's state may be, trouble first. */
-extern const char *const job_states[];
-extern const size_t job_state_count;
-
-/* Its place in that list; an unknown word comes last. */
-int job_state_rank(const char *state);
-
 /* "job@server" into a buffer, which is returned. */
 const char *job_key(const char *job, const char *server, char buf[JOB_KEY_SIZE]);
 

@@ -68,6 +68,11 @@ static const struct row {
 	[OPT_SERVERS] = { "--servers", 0, true, false },
 	[OPT_KEEP] = { "--keep", 0, false, false },
 	[OPT_NO_MONITOR] = { "--no-monitor", 0, false, false },
+	[OPT_MONO] = { "--mono", 'C', false, false },
+	[OPT_READ_ONLY] = { "--read-only", 0, false, false },
+	[OPT_VIEW] = { "--view", 0, true, false },
+	[OPT_FILTER] = { "--filter", 0, true, false },
+	[OPT_MOUSE] = { "--mouse", 0, false, false },
 };
 
 const char option_global_help[] =
@@ -88,6 +93,16 @@ const char *option_name(enum option option)
 	return rows[option].name;
 }
 
+char option_letter(enum option option)
+{
+	return rows[option].letter;
+}
+
+bool option_has_value(enum option option)
+{
+	return rows[option].argument;
+}
+
 /* Is `name` a whole word of the text? */
 static bool text_names(const char *text, const char *name)
 {
@@ -102,7 +117,7 @@ static bool text_names(const char *text, const char *name)
 	return false;
 }
 
-static bool command_takes(const struct command *command, enum option option)
+bool option_taken(const struct command *command, enum option option)
 {
 	if (rows[option].global)
 		return true;
@@ -236,7 +251,7 @@ static const char *nearest_option(const struct command *command, const char *typ
 	char word[64];
 
 	for (int i = 0; i < OPT_COUNT_OF; i++) {
-		if (command_takes(command, (enum option)i))
+		if (option_taken(command, (enum option)i))
 			names[count++] = rows[i].name;
 	}
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(typed, "="), typed);
@@ -335,7 +350,7 @@ int args_parse(int argc, char **argv, struct args *args, struct trouble *t)
 	memmove(args->word, args->word + used, args->word_count * sizeof(*args->word));
 	for (size_t i = 0; i < r.count; i++) {
 		int option = r.list[i].option;
-		if (option < 0 || (!command_takes(args->command, (enum option)option) &&
+		if (option < 0 || (!option_taken(args->command, (enum option)option) &&
 				   !wants_help)) {
 			code = refuse_option(args, &r.list[i], t);
 			goto out;

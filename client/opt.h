@@ -24,7 +24,8 @@ enum option {
 	OPT_RAW, OPT_SINCE, OPT_SERVER, OPT_FROM, OPT_TYPE, OPT_COUNT, OPT_FILE,
 	OPT_FORCE, OPT_IGNORE, OPT_CYCLE, OPT_NO_DOWNSTREAM, OPT_WAIT, OPT_WARNINGS,
 	OPT_INTERFACE, OPT_FOR, OPT_ENVIRONMENT, OPT_DIR, OPT_ROLE, OPT_NAME, OPT_OUT, OPT_UNTIL,
-	OPT_SERVERS, OPT_KEEP, OPT_NO_MONITOR,
+	OPT_SERVERS, OPT_KEEP, OPT_NO_MONITOR, OPT_MONO, OPT_READ_ONLY, OPT_VIEW, OPT_FILTER,
+	OPT_MOUSE,
 	OPT_COUNT_OF
 };
 
@@ -53,6 +54,12 @@ int args_duration(const struct args *args, enum option option, int64_t *us, stru
 
 /* "--name" of an option. */
 const char *option_name(enum option option);
+
+/* Does the command take it? NULL: does every command? */
+bool option_taken(const struct command *command, enum option option);
+/* Its one letter, 0 = none; whether a value follows. */
+char option_letter(enum option option);
+bool option_has_value(enum option option);
 
 /* The options every command takes, as lines of help. */
 extern const char option_global_help[];

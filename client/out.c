@@ -181,14 +181,12 @@ int64_t out_between(int64_t from_us, int64_t to_us)
 	return __builtin_sub_overflow(to_us, from_us, &span) ? 0 : span;
 }
 
-void out_span(const struct out *out, int64_t us, char buf[OUT_TIME_SIZE])
+void out_span_text(int64_t us, char buf[OUT_TIME_SIZE])
 {
 	int64_t s = us / 1000000;
 
 	if (us < 0)
 		snprintf(buf, OUT_TIME_SIZE, "-");
-	else if (out->format == OUT_TSV)
-		snprintf(buf, OUT_TIME_SIZE, "%.3f", (double)us / 1e6);
 	else if (us < 1000000)
 		snprintf(buf, OUT_TIME_SIZE, "%dms", (int)(us / 1000));
 	else if (us < 60 * 1000000LL)
@@ -200,6 +198,14 @@ void out_span(const struct out *out, int64_t us, char buf[OUT_TIME_SIZE])
 	else
 		snprintf(buf, OUT_TIME_SIZE, "%lldd %02dh", (long long)(s / 86400),
 			 (int)(s / 3600 % 24));
+}
+
+void out_span(const struct out *out, int64_t us, char buf[OUT_TIME_SIZE])
+{
+	if (us >= 0 && out->format == OUT_TSV)
+		snprintf(buf, OUT_TIME_SIZE, "%.3f", (double)us / 1e6);
+	else
+		out_span_text(us, buf);
 }
 
 static const struct { const char *state, *sgr; } state_colors[] = {

@@ -41,6 +41,8 @@ void out_time(const struct out *out, int64_t wall_us, char buf[OUT_TIME_SIZE]);
 
 /* "4m02s", "2d 23h", "10.2s"; with tsv seconds. Negative gives "-". */
 void out_span(const struct out *out, int64_t us, char buf[OUT_TIME_SIZE]);
+/* The same for people, whatever the format. */
+void out_span_text(int64_t us, char buf[OUT_TIME_SIZE]);
 
 /* Microseconds between two instants of a server, who may tell anything; 0 when absurd. */
 int64_t out_between(int64_t from_us, int64_t to_us);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 static bool quiet;
+/* Of a thread that has no stderr: what it has to say goes elsewhere. */
+static _Thread_local bool mute;
 
 int trouble_set(struct trouble *t, int exit, const char *format, ...)
 {
@@ -82,6 +84,8 @@ static void print_lines(const char *label, const char *lines)
 
 int trouble_print(const struct trouble *t)
 {
+	if (mute)
+		return t->exit;
 	fflush(stdout);
 	print_lines("chime:", t->what);
 	print_lines("why:", t->why);
@@ -94,12 +98,17 @@ void say_set_quiet(bool on)
 	quiet = on;
 }
 
+void say_set_mute(void)
+{
+	mute = true;
+}
+
 void say_note(const char *format, ...)
 {
 	char text[1024];
 	va_list ap;
 
-	if (quiet)
+	if (mute || quiet)
 		return;
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
@@ -111,7 +120,8 @@ void say_note(const char *format, ...)
 static void end_without_memory(void)
 {
 	fputs("chime: out of memory\n", stderr);
-	_Exit(EXIT_TROUBLE);
+	/* By way of exit(): the monitor gives the terminal back there. */
+	exit(EXIT_TROUBLE);
 }
 
 void *say_calloc(size_t count, size_t size)

@@ -55,6 +55,9 @@ void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "quiet" drops notes, never troubles. */
 void say_set_quiet(bool quiet);
 
+/* From now on the calling thread prints neither notes nor troubles. */
+void say_set_mute(void);
+
 /* Memory that is not there ends the program; none of these returns NULL. */
 void *say_calloc(size_t count, size_t size);
 void *say_realloc(void *old, size_t count, size_t size);

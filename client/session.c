@@ -20,6 +20,11 @@ enum {
 	FIND_US = 1000000,
 };
 
+/* The address a server was last found at by its name. */
+struct reached {
+	char *server, *address;
+};
+
 int session_init(struct session *s, struct args *args, struct trouble *t)
 {
 	*s = (struct session){ .args = *args };
@@ -38,10 +43,12 @@ int session_init(struct session *s, struct args *args, struct trouble *t)
 
 void session_fini(struct session *s)
 {
-	conn_close(s->conn);
-	for (size_t i = 0; i < s->owner_count; i++)
-		conn_close(s->owners[i]);
-	free(s->owners);
+	session_drop_all(s);
+	for (size_t i = 0; i < s->reached_count; i++) {
+		free(s->reached[i].server);
+		free(s->reached[i].address);
+	}
+	free(s->reached);
 	tls_context_free(s->tls);
 	identity_free(s->identity);
 	client_conf_fini(&s->conf);
@@ -205,20 +212,48 @@ static int end_search(struct search *search, struct conn **out, struct trouble *
 	return t->exit;
 }
 
+static struct reached *find_reached(const struct session *s, const char *server)
+{
+	for (size_t i = 0; i < s->reached_count; i++) {
+		if (strcmp(s->reached[i].server, server) == 0)
+			return &s->reached[i];
+	}
+	return NULL;
+}
+
+static void keep_reached(struct session *s, const char *server, const char *address)
+{
+	struct reached *r = find_reached(s, server);
+
+	if (r == NULL) {
+		s->reached = say_realloc(s->reached, s->reached_count + 1, sizeof(*r));
+		r = &s->reached[s->reached_count++];
+		*r = (struct reached){ .server = say_strdup(server) };
+	}
+	free(r->address);
+	r->address = say_strdup(address);
+}
+
 /* A server by name: what is known of it, the configured ones, this host's daemon, the network. */
 static int open_named(struct session *s, const char *server, char *const *addresses,
 		      size_t count, int64_t deadline_us, struct conn **out, struct trouble *t)
 {
 	struct search search = { .server = server, .deadline_us = deadline_us };
+	const struct reached *before = find_reached(s, server);
 	bool done = false;
 
 	*out = NULL;
 	int code = need_identity(s, server, t);
 	if (code != 0)
 		return code;
-	for (size_t i = 0; i < count && !done; i++)
+	for (size_t i = 0; i < count && !done; i++) {
 		done = try_address(s, &search, addresses[i]);
+		if (before != NULL && strcmp(before->address, addresses[i]) == 0)
+			before = NULL;
+	}
 	search.guess = true;
+	if (before != NULL && !done)
+		done = try_address(s, &search, before->address);
 	for (size_t i = 0; i < s->conf.server_count && !done; i++)
 		done = try_address(s, &search, s->conf.servers[i]);
 	search.guess = false;
@@ -226,6 +261,8 @@ static int open_named(struct session *s, const char *server, char *const *addres
 		done = try_local_knowledge(s, &search);
 	if (!done)
 		try_discovery(s, &search);
+	if (search.conn != NULL)
+		keep_reached(s, server, conn_address(search.conn));
 	return end_search(&search, out, t);
 }
 
@@ -306,6 +343,25 @@ int session_open(struct session *s, int64_t deadline_us, struct trouble *t)
 	return s->conn != NULL ? 0 : open_first(s, deadline_us, &s->conn, t);
 }
 
+int session_open_server(struct session *s, const char *server, char *const *addresses,
+			size_t count, int64_t deadline_us, struct trouble *t)
+{
+	int code = session_identity(s, t);
+
+	if (code != 0)
+		return code;
+	if (s->conn != NULL && names_server(s->conn, server))
+		return 0;
+	session_drop(s, s->conn);
+	if (s->identity != NULL)
+		return open_named(s, server, addresses, count, deadline_us, &s->conn, t);
+	code = open_first(s, deadline_us, &s->conn, t);
+	if (code != 0 || names_server(s->conn, server))
+		return code;
+	session_drop(s, s->conn);
+	return need_identity(s, server, t);
+}
+
 int session_owner(struct session *s, const char *server, char *const *addresses, size_t count,
 		  int64_t deadline_us, struct conn **out, struct trouble *t)
 {
@@ -340,6 +396,17 @@ void session_drop(struct session *s, struct conn *conn)
 		}
 	}
 	conn_close(conn);
+}
+
+void session_drop_all(struct session *s)
+{
+	conn_close(s->conn);
+	for (size_t i = 0; i < s->owner_count; i++)
+		conn_close(s->owners[i]);
+	free(s->owners);
+	s->conn = NULL;
+	s->owners = NULL;
+	s->owner_count = 0;
 }
 
 int session_again(struct session *s, const char *server, int64_t deadline_us, struct conn **out,

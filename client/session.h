@@ -22,6 +22,7 @@
 
 struct identity;
 struct found_list;
+struct reached;
 
 struct session {
 	struct args args;
@@ -32,6 +33,8 @@ struct session {
 	struct conn *conn;		/* the server that was asked first; NULL = none yet */
 	struct conn **owners;		/* further connections, by server */
 	size_t owner_count;
+	struct reached *reached;	/* where servers were found by name */
+	size_t reached_count;
 };
 
 /* args was parsed; takes it over. 0 or an exit code with *t filled. */
@@ -47,13 +50,19 @@ int session_identity(struct session *s, struct trouble *t);
 /* Opens s->conn. */
 int session_open(struct session *s, int64_t deadline_us, struct trouble *t);
 
+/* The same to this server, found as session_owner() does; without an identity only the first way
+ * can lead there. */
+int session_open_server(struct session *s, const char *server, char *const *addresses,
+			size_t count, int64_t deadline_us, struct trouble *t);
+
 /* The connection to a server: s->conn, an open one, or a new one to one of its addresses, else
  * found by name. Owned by the session. */
 int session_owner(struct session *s, const char *server, char *const *addresses, size_t count,
 		  int64_t deadline_us, struct conn **out, struct trouble *t);
 
-/* Closes a connection of the session, e.g. one that broke. */
+/* Closes a connection of the session, e.g. one that broke; or all of them. */
 void session_drop(struct session *s, struct conn *conn);
+void session_drop_all(struct session *s);
 
 /* Another connection to the server that `conn` goes to, by the same way; the caller closes it. */
 int session_again(struct session *s, const char *server, int64_t deadline_us, struct conn **out,

@@ -112,6 +112,8 @@ run_kind() {
 	local kind=$1 work program number=0 outs=() passed=0 failed=0 skipped=0 p f s
 	shift
 	work=$(mktemp -d "${TMPDIR:-/tmp}/chime-tests-XXXXXX") || exit 1
+	# Names for completion are kept by whoever lists jobs; not in the home of who runs tests.
+	export XDG_CACHE_HOME=$work/cache
 	# shellcheck disable=SC2064  # the folder of now
 	trap "rm -rf '$work'" EXIT
 	for program in "$@"; do

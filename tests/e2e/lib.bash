@@ -47,7 +47,7 @@ remember() {
 # env_make SERVER... - makes the files of an environment; starts nothing.
 env_make() {
 	T=$(mktemp -d "${BATS_TMPDIR:-/tmp}/chime-e2e.XXXXXX")
-	ENVIRONMENT=E2E-${T##*.}
+	ENVIRONMENT=${ENVIRONMENT_NAME:-E2E-${T##*.}}
 	SERVERS="$*"
 	GROUP=239.255.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))
 	BUS_PORT=$(free_port)

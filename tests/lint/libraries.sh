@@ -12,7 +12,7 @@ jansson\.h              ^client/
 pcap                    ^client/record/
 (n?curses|panel|menu)   ^client/monitor/
 libsmartcols/           ^client/
-(pthread|threads)\.h    ^daemon/edge/resolve\.c$
+(pthread|threads)\.h    ^daemon/edge/resolve\.c$|^client/monitor/(courier|mail)\.c$
 TABLE
 }
 

@@ -220,13 +220,14 @@ size_t control_backlog(const struct control *control, uint64_t conn)
 }
 
 void control_stream_output(struct control *control, uint64_t conn, uint64_t id, int fd,
-			   uint64_t offset, bool follow, const char *run)
+			   uint64_t offset, uint64_t last, bool follow, const char *run)
 {
 	(void)control;
 	(void)conn;
 	(void)id;
 	(void)fd;
 	(void)offset;
+	(void)last;
 	(void)follow;
 	(void)run;
 	assert(!"nobody reads output here");

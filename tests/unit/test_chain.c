@@ -196,6 +196,66 @@ static void test_loaded_position(void **state)
 	chain_fini(&chain);
 }
 
+/* Who stores nothing is told a position ahead: what waits beyond it follows, the rest is gone. */
+static void test_skip(void **state)
+{
+	struct log first, second;
+	struct chain chain;
+	struct head head;
+	uint64_t last = 0;
+
+	(void)state;
+	build(&first, 1, 1, NULL);
+	build(&second, 2, 17, &first.hashes[FRAMES - 1]);
+	chain_init(&chain, "db1", env_id);
+	chain_load(&chain, first.frames[0].lineage, 2, &first.hashes[0]);
+	for (int i = 2; i < FRAMES; i++)
+		(void)chain_add_frame(&chain, &first.frames[i], false);
+	head = head_of(&first, 3);
+	(void)chain_add_head(&chain, &head);
+	head = head_of(&first, 6);
+	(void)chain_add_head(&chain, &head);
+	assert_int_equal(take_all(&chain, &last), 0);
+	chain_skip(&chain, first.frames[0].lineage, 8, &first.hashes[3]);
+	assert_int_equal(chain.waiting_count, FRAMES - 4);
+	assert_int_equal(chain.head_count, 1);
+	assert_int_equal(take_all(&chain, &last), 3);
+	assert_int_equal(last, 14);
+	/* Over a lineage: the older one is forgotten, with the frame of it that waited. */
+	chain_skip(&chain, second.frames[0].lineage, 18, &second.hashes[0]);
+	assert_false(chain_has_gap(&chain));
+	assert_int_equal(chain.lineage_count, 1);
+	head = head_of(&second, 1);
+	(void)chain_add_head(&chain, &head);
+	(void)chain_add_frame(&chain, &second.frames[1], false);
+	assert_int_equal(take_all(&chain, &last), 1);
+	assert_int_equal(last, 20);
+	chain_fini(&chain);
+}
+
+/* A lineage that opens at the position skipped to has waited for nothing else. */
+static void test_skip_to_a_parent(void **state)
+{
+	struct log first, second;
+	struct chain chain;
+	struct head head;
+	uint64_t last = 0;
+
+	(void)state;
+	build(&first, 1, 1, NULL);
+	build(&second, 2, 17, &first.hashes[FRAMES - 1]);
+	chain_init(&chain, "db1", env_id);
+	chain_load(&chain, first.frames[0].lineage, 2, &first.hashes[0]);
+	(void)chain_add_frame(&chain, &second.frames[0], false);
+	head = head_of(&second, 0);
+	(void)chain_add_head(&chain, &head);
+	assert_int_equal(take_all(&chain, &last), 0);
+	chain_skip(&chain, first.frames[0].lineage, 16, &first.hashes[FRAMES - 1]);
+	assert_int_equal(take_all(&chain, &last), 1);
+	assert_int_equal(last, 18);
+	chain_fini(&chain);
+}
+
 static void test_bounds(void **state)
 {
 	struct frame far = { .origin = "db1", .lineage = { 1, 101 }, .count = 1 };
@@ -244,7 +304,8 @@ int main(void)
 		cmocka_unit_test(test_any_order), cmocka_unit_test(test_nothing_beyond_the_head),
 		cmocka_unit_test(test_head_decides),
 		cmocka_unit_test(test_lineage_needs_its_parent),
-		cmocka_unit_test(test_loaded_position), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_loaded_position), cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_skip_to_a_parent), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_names),
 	};
 

@@ -899,9 +899,40 @@ static void output_is_sent_and_ends(void **state)
 	say_hello(f);
 	id = open_greeted(f, &c);
 	write_output(fd, &total, "hello\n", 6, false);
-	control_stream_output(f->control, id, 9, open_output(f), 2, false, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 2, 0, false, "8831@db1");
 	expect_log(&c, 9, "llo\n", 2, true);
 	expect_log_end(&c, 9);
+	close(fd);
+	close_client(&c);
+}
+
+static void the_last_bytes_of_output_are_sent(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+	uint64_t id, total = 0;
+	int fd = create_output(f);
+
+	say_hello(f);
+	id = open_greeted(f, &c);
+	write_output(fd, &total, "hello\n", 6, false);
+	control_stream_output(f->control, id, 9, open_output(f), 0, 4, false, "8831@db1");
+	expect_log(&c, 9, "llo\n", 2, true);
+	expect_log_end(&c, 9);
+	/* More than there is: all of it. And never less than the offset asks to leave out. */
+	control_stream_output(f->control, id, 10, open_output(f), 0, 99, false, "8831@db1");
+	expect_log(&c, 10, "hello\n", 0, true);
+	expect_log_end(&c, 10);
+	control_stream_output(f->control, id, 11, open_output(f), 5, 4, false, "8831@db1");
+	expect_log(&c, 11, "\n", 5, true);
+	expect_log_end(&c, 11);
+	/* What comes later is not counted. */
+	control_stream_output(f->control, id, 12, open_output(f), 0, 1, true, "8831@db1");
+	expect_log(&c, 12, "\n", 5, true);
+	write_output(fd, &total, "two\n", 4, false);
+	expect_log(&c, 12, "two\n", 6, true);
+	write_output(fd, &total, "", 0, true);
+	expect_log_end(&c, 12);
 	close(fd);
 	close_client(&c);
 }
@@ -915,8 +946,8 @@ static void output_is_followed_until_it_is_closed(void **state)
 
 	say_hello(f);
 	id = open_greeted(f, &c);
-	control_stream_output(f->control, id, 9, open_output(f), 0, true, "8831@db1");
-	control_stream_output(f->control, id, 10, open_output(f), 0, true, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 0, 0, true, "8831@db1");
+	control_stream_output(f->control, id, 10, open_output(f), 0, 0, true, "8831@db1");
 	write_output(fd, &total, "one\n", 4, false);
 	await_two_by_id(&c);
 	expect_log(&c, 9, "one\n", 0, true);
@@ -943,7 +974,7 @@ static void a_writer_that_dies_ends_the_following(void **state)
 	say_hello(f);
 	id = open_greeted(f, &c);
 	write_output(fd, &total, "last words", 10, false);
-	control_stream_output(f->control, id, 9, open_output(f), 0, true, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 0, 0, true, "8831@db1");
 	expect_log(&c, 9, "last words", 0, true);
 	close(fd);
 	expect_log_end(&c, 9);
@@ -968,7 +999,7 @@ static void large_output_waits_for_the_reader(void **state)
 	say_hello(f);
 	id = open_greeted(f, &c);
 	conn_set_reading(c.conn, false);
-	control_stream_output(f->control, id, 9, open_output(f), 0, true, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 0, 0, true, "8831@db1");
 	loop_spin(f->base, 50);
 	assert_true(control_backlog(f->control, id) < 1 << 20);
 	conn_set_reading(c.conn, true);
@@ -996,7 +1027,7 @@ static void what_is_no_output_file_is_refused(void **state)
 	assert_int_equal(write(fd, "no output file, but long enough to be one......", 47), 47);
 	say_hello(f);
 	id = open_greeted(f, &c);
-	control_stream_output(f->control, id, 9, open_output(f), 0, false, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 0, 0, false, "8831@db1");
 	expect_refusal(&c, 9, 1, "cannot read the output of run 8831@db1");
 	close(fd);
 	close_client(&c);
@@ -1011,13 +1042,13 @@ static void a_client_that_goes_takes_its_outputs_along(void **state)
 
 	say_hello(f);
 	id = open_greeted(f, &c);
-	control_stream_output(f->control, id, 9, open_output(f), 0, true, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 0, 0, true, "8831@db1");
 	conn_close(c.conn);
 	inbox_item_free(await_item(f, INBOX_CLOSED));
 	write_output(fd, &total, "nobody reads this", 17, true);
 	loop_spin(f->base, 3);
 	/* Neither does one that is gone before it begins. */
-	control_stream_output(f->control, id, 9, open_output(f), 0, true, "8831@db1");
+	control_stream_output(f->control, id, 9, open_output(f), 0, 0, true, "8831@db1");
 	close(fd);
 	close_client(&c);
 }
@@ -1049,6 +1080,7 @@ int main(void)
 		TEST(silent_strangers_keep_nobody_out),
 		TEST(large_answers_cross_tls_whole),
 		TEST(output_is_sent_and_ends),
+		TEST(the_last_bytes_of_output_are_sent),
 		TEST(output_is_followed_until_it_is_closed),
 		TEST(a_writer_that_dies_ends_the_following),
 		TEST(large_output_waits_for_the_reader),

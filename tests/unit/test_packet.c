@@ -214,9 +214,44 @@ static void verdicts_have_names(void **state)
 	assert_string_equal(packet_verdict_name(PACKET_VERDICT_COUNT), "unknown");
 }
 
+/* Written anew it parses to the new payload, and its checksums fit: their words sum to none. */
+static void a_packet_is_written_anew(void **state)
+{
+	static const uint8_t payload[] = "another, and of an odd length";
+	uint8_t out[ROOM];
+	struct packet packet, again;
+	const struct { int link; const uint8_t *bytes; size_t len; } cases[] = {
+		{ DLT_IPV4, ipv4, sizeof(ipv4) }, { DLT_IPV6, ipv6, sizeof(ipv6) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t at = i ? 8 : 12, addresses = i ? 32 : 8;
+		uint32_t sum = 17 + 8 + sizeof(payload);
+		int len;
+
+		assert_int_equal(packet_parse(cases[i].link, cases[i].bytes, cases[i].len, &packet),
+				 PACKET_OK);
+		len = packet_rewrite(cases[i].bytes, &packet, payload, sizeof(payload), out, ROOM);
+		assert_int_equal(len, cases[i].len - PAYLOAD + sizeof(payload));
+		assert_int_equal(packet_parse(cases[i].link, out, (size_t)len, &again), PACKET_OK);
+		assert_int_equal(again.len, sizeof(payload));
+		assert_int_equal(again.wire_len, sizeof(payload));
+		assert_memory_equal(again.data, payload, sizeof(payload));
+		for (size_t b = at; b < at + addresses; b++)
+			sum += (uint32_t)out[b] << (b % 2 ? 0 : 8);
+		for (size_t b = again.udp_at; b < (size_t)len; b++)
+			sum += (uint32_t)out[b] << ((b - again.udp_at) % 2 ? 0 : 8);
+		assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
+		assert_true(packet_rewrite(cases[i].bytes, &packet, payload, sizeof(payload), out,
+					   (size_t)len - 1) < 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_packet_is_written_anew),
 		cmocka_unit_test(links_are_known),
 		cmocka_unit_test(lengths_must_agree),
 		cmocka_unit_test(options_are_skipped),

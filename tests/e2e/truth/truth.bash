@@ -2,7 +2,7 @@
 
 TRUTH_DIR=$(dirname "${BASH_SOURCE[0]}")
 
-# truth_jobs EVERY ENABLED - 30 jobs for alpha, bravo, charlie: six sources, two steps behind each,
+# truth_jobs EVERY - 30 jobs for alpha, bravo, charlie: six sources, two steps behind each,
 # six fan-ins of two neighbours, one step behind each. Writes $T/after too.
 truth_jobs() {
 	local i s=(alpha bravo charlie) next
@@ -15,7 +15,6 @@ truth_jobs() {
 			server: ${s[i % 3]}
 			every: $1
 			overlap: queue 3
-			enabled: $2
 			run: [$BUILD/truth, $T/truth, "$((i * 20))"]
 			---
 			job: m$i
