@@ -169,6 +169,8 @@ void when_span(int64_t us, char out[WHEN_SIZE])
 
 	if (us < 0)
 		snprintf(out, WHEN_SIZE, "-");
+	else if (us < SECOND_US / 10)
+		snprintf(out, WHEN_SIZE, "%dms", (int)(us / 1000));
 	else if (us < SECOND_US)
 		snprintf(out, WHEN_SIZE, "0.%ds", (int)(us / (SECOND_US / 10)));
 	else if (s < 60)

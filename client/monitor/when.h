@@ -21,7 +21,7 @@ void when_minute(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZ
 void when_fine(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZE]);
 /* "22:14:05 CET +01:00", "21:14:05 UTC" */
 void when_clock(struct moment now, bool utc, char out[WHEN_SIZE]);
-/* "0.4s", "4m02s", "3h07m", "2d 23h": at most 7 columns; negative = "-". */
+/* "9ms", "0.4s", "4m02s", "3h07m", "2d 23h": at most 7 columns; negative = "-". */
 void when_span(int64_t us, char out[WHEN_SIZE]);
 
 #endif

@@ -32,16 +32,18 @@ static const struct run *newest_upstream(const struct command_call *call, const 
 	return newest;
 }
 
-/* Its producers have begun a cycle that it has not seen: it waits, whatever its last run was. */
+/* Its producers have begun a cycle that it has not seen: it waits, whatever its last run was, also
+ * when there was none. */
 static bool cycle_is_open(const struct command_call *call, const struct job *job)
 {
 	const struct run *upstream = newest_upstream(call, job);
 	const struct event_ref *proofs[CONDITION_ATOMS_MAX];
 	bool values[CONDITION_ATOMS_MAX];
 
-	return upstream && job->last && !cycle_compatible(upstream->cycle, job->last->cycle) &&
-	       upstream->created_us > job->last->created_us &&
-	       !engine_atoms(&call->node->model, job, upstream->cycle, values, proofs);
+	if (!upstream || (job->last && (cycle_compatible(upstream->cycle, job->last->cycle) ||
+					upstream->created_us <= job->last->created_us)))
+		return false;
+	return !engine_atoms(&call->node->model, job, upstream->cycle, values, proofs);
 }
 
 static struct job_view view_of(const struct command_call *call, const struct job *job)
@@ -56,10 +58,11 @@ static struct job_view view_of(const struct command_call *call, const struct job
 			run = r;
 	if (job->held && (!run || !run_state_active(run->state)))
 		return (struct job_view){ "HELD", "OH" };
+	if ((!run || run->state == CHIME__RUN_STATE__RUN_SUCCESS) && !job->held &&
+	    cycle_is_open(call, job))
+		return (struct job_view){ "WAITING", "WA" };
 	if (!run)
 		return (struct job_view){ "IDLE", "IN" };
-	if (run->state == CHIME__RUN_STATE__RUN_SUCCESS && !job->held && cycle_is_open(call, job))
-		return (struct job_view){ "WAITING", "WA" };
 	if (run->state == CHIME__RUN_STATE__RUN_WAITING && !job->own && !run->needs_condition)
 		return (struct job_view){ "QUEUED", "QU" };
 	if (run->state == CHIME__RUN_STATE__RUN_WAITING &&

@@ -65,7 +65,6 @@ act() {
 	mon_keys "$1"
 	mon_shows "$2"
 	mon_shows '\[y\]'
-	mon_keys Tab
 	mon_keys y
 }
 # desk PERSON [via SERVER] [ARGUMENTS] - the monitor of a person, on a machine of its own
@@ -74,6 +73,8 @@ desk() {
 	shift
 	mon_start "${SIZE:-80x24}" "${TERMINAL:-xterm-256color}" C.UTF-8 \
 		--config "$T/$who/chime.yaml" "$@"
+	# What is typed before is the shell's.
+	mon_shows 'LIVE'
 }
 
 @test "it hears the group, and shows what happens on any server" {
@@ -211,16 +212,17 @@ desk() {
 	mon_shows '2 of [0-9]+ jobs'
 	mon_keys '*' a h
 	mon_shows 'Hold'
-	mon_shows 'Type 2|number'
+	mon_shows 'type 2, then y'
 	mon_keys y
-	mon_keys Enter
+	mon_keys 1 y
+	mon_shows 'type 2, then y'
 	[ "$(json bravo ls 'work/t*' '[.jobs[] | select(.state == "HELD")] | length')" = 0 ]
 	mon_keys C-u
-	mon_keys 2 Enter y
+	mon_keys 2 y
 	mon_shows 'OH work/two'
 	mon_shows 'OH work/three'
 	on bravo release work/two@bravo
-	as alice charlie release work/three@charlie
+	on charlie release work/three@charlie
 }
 
 @test "a viewer may look, and is told why it may not act" {

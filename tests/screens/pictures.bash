@@ -72,7 +72,7 @@ run: [true]
 END
 server_start db1 app1 nas1
 env_together
-on db1 start ref/prices eod/extract >/dev/null
+on db1 start --yes --expect 2 ref/prices eod/extract >/dev/null
 on app1 start web/cert-check >/dev/null
 on nas1 start backup/home >/dev/null
 on nas1 hold --yes --reason 'disk swap' eod/archive@nas1 >/dev/null
@@ -106,7 +106,9 @@ mon_shows 'NOT MET'
 mon_type 'INC-4711 agreed with the risk desk'
 mon_shows 'risk desk'
 picture force
-press Escape F3
+press Escape
+mon_shows '.Help'
+press F3
 mon_type 'eod/load'
 press Enter Enter
 mon_shows 'refusing to commit'

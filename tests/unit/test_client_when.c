@@ -117,7 +117,9 @@ static void test_spans(void **state)
 {
 	(void)state;
 	expect_span(-1, "-");
-	expect_span(0, "0.0s");
+	expect_span(0, "0ms");
+	expect_span(99999, "99ms");
+	expect_span(100000, "0.1s");
 	expect_span(SECOND - 1, "0.9s");
 	expect_span(420000, "0.4s");
 	expect_span(SECOND, "1s");
