@@ -78,11 +78,14 @@ int cmd_monitor(struct session *s)
 			: "CHIME_READONLY is set";
 	}
 	s->out.color = s->out.color && !args_given(&s->args, OPT_MONO);
-	int code = judge_terminal(&t);
-	if (code == 0)
-		code = read_view(s, &options.monitor.view, &t);
+	int code = targets_read(s, 0, 0, &(char **){ NULL }, &(size_t){ 0 });
+	if (code != 0)
+		return code;
+	code = read_view(s, &options.monitor.view, &t);
 	if (code == 0)
 		code = judge_filter(s, &t);
+	if (code == 0)
+		code = judge_terminal(&t);
 	if (code == 0)
 		code = session_identity(s, &t);
 	if (code == 0)

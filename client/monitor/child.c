@@ -197,6 +197,8 @@ int child_pager(const char *data, size_t len)
 	if (pid == 0) {
 		if (dup2(fd, STDIN_FILENO) < 0)
 			_exit(127);
+		/* A monitor on a wall is no way to a shell, unless its owner says so. */
+		setenv("LESSSECURE", "1", 0);
 		execl("/bin/sh", "sh", "-c", pager && pager[0] ? pager : "less", (char *)NULL);
 		_exit(127);
 	}

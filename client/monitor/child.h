@@ -33,7 +33,8 @@ void child_stop(struct child *child);
 /* Ends it if it goes on. NULL is allowed. */
 void child_free(struct child *child);
 
-/* Shows the bytes with $PAGER (less) on this terminal and waits for it. 0, or -errno. */
+/* Shows the bytes with $PAGER (less, without its ways to a shell unless LESSSECURE is set
+ * otherwise) on this terminal and waits for it. 0, or -errno. */
 int child_pager(const char *data, size_t len);
 
 #endif

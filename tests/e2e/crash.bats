@@ -214,3 +214,17 @@ has_more_slots() { [[ -f $T/out/often.txt ]] && (($(wc -l <"$T/out/often.txt") >
 	env_together
 	wait_until 15 "equal logs" same_logs
 }
+
+@test "who was away takes in a log of many starts, each with more heads than may wait" {
+	server_kill bravo
+	for _ in 1 2 3 4; do
+		for _ in {1..12}; do
+			on alpha hold --yes --reason x quick >/dev/null
+			on alpha release quick >/dev/null
+		done
+		server_kill alpha
+		server_start alpha
+	done
+	server_start bravo
+	wait_until 30 "bravo has all of alpha" same_logs
+}

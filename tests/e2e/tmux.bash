@@ -11,7 +11,9 @@ tm() { tmux -L "$MON_SOCKET" -f /dev/null "$@"; }
 mon_start() {
 	local size=$1 term=$2 locale=$3
 	shift 3
-	tm kill-server 2>/dev/null || true
+	mon_stop
+	# A server that is just ending would take the new session with it.
+	MON_SOCKET=chime-test-$$-$RANDOM
 	# The shell stays, so that what the terminal looks like afterwards can be seen too.
 	tm new-session -d -s m -x "${size%x*}" -y "${size#*x}" \
 		"env -u NO_COLOR PS1='after> ' TERM=dumb sh"
