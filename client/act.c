@@ -127,15 +127,29 @@ static char **copy_texts(char *const *texts, size_t count)
 	return copy;
 }
 
-static void add_effect(struct effects *effects, const Chime__Effect *from)
+/* What it says of another server's job is hearsay: an action has effect at the job's owner. */
+static bool speaks_for(const struct conn *conn, const char *target)
 {
+	const char *at = strrchr(target, '@');
+
+	return at == NULL || strcmp(at + 1, conn_server(conn)) == 0;
+}
+
+static void add_effect(struct effects *effects, const struct conn *conn, const Chime__Effect *from)
+{
+	const char *target = from->target != NULL ? from->target : "?";
+	bool done = from->result != NULL && strcmp(from->result, "done") == 0;
+	bool believed = speaks_for(conn, target);
+
 	effects->list = say_realloc(effects->list, effects->count + 1, sizeof(struct effect));
 	struct effect *e = &effects->list[effects->count++];
 	*e = (struct effect){
-		.target = say_strdup(from->target != NULL ? from->target : "?"),
-		.done = from->result != NULL && strcmp(from->result, "done") == 0,
+		.target = say_strdup(target),
+		.done = done && believed,
 		.run = from->run,
-		.what = copy_text(from->what),
+		.what = done && !believed ? say_format("%s answers for %s, which is not its own",
+						       conn_where(conn), target)
+			: copy_text(from->what),
 		.why = copy_text(from->why),
 		.hint = copy_text(from->try_),
 		.exit = from->exit >= 1 && from->exit <= EXIT_PARTLY ? (int)from->exit
@@ -190,7 +204,7 @@ static int take_answer(const struct conn *conn, const Chime__Reply *reply,
 		return trouble_set(t, EXIT_UNREACHED, "%s answers something that was not asked",
 				   conn_where(conn));
 	for (size_t i = 0; i < reply->action->n_effect; i++)
-		add_effect(effects, reply->action->effect[i]);
+		add_effect(effects, conn, reply->action->effect[i]);
 	effects->repeated |= reply->action->repeated_key;
 	return 0;
 }
@@ -343,16 +357,17 @@ static void add_name(struct names *names, char *text)
 
 /*
  * Names at its owner what an effect is about: the job when its name was typed, else the runs that
- * were typed, for the job may have others.
+ * were typed, for the job may have others. False when nothing that was typed means it: whoever
+ * answers does not choose what is acted on.
  */
-static void add_names_at_owner(struct names *names, const struct effect *e, char *const *typed,
+static bool add_names_at_owner(struct names *names, const struct effect *e, char *const *typed,
 			       size_t typed_count)
 {
 	struct target about, t;
 	bool by_run = false;
 
-	if (target_parse(e->target, &about, NULL) != 0)
-		return add_name(names, say_strdup(e->target));
+	if (target_parse(e->target, &about, NULL) != 0 || strcmp(about.server, e->owner) != 0)
+		return false;
 	for (size_t i = 0; i < typed_count; i++) {
 		if (target_parse(typed[i], &t, NULL) != 0)
 			continue;
@@ -360,17 +375,18 @@ static void add_names_at_owner(struct names *names, const struct effect *e, char
 		if (t.run != 0 && here)
 			by_run = true;
 		else if (t.run == 0 && here && (t.job[0] == '\0' ||
-						glob_match(t.job, about.job)))
-			return add_name(names, say_strdup(e->target));
+						glob_match(t.job, about.job))) {
+			add_name(names, say_strdup(e->target));
+			return true;
+		}
 	}
-	if (!by_run)
-		return add_name(names, say_strdup(e->target));
-	for (size_t i = 0; i < typed_count; i++) {
+	for (size_t i = 0; by_run && i < typed_count; i++) {
 		if (target_parse(typed[i], &t, NULL) == 0 && t.run != 0 &&
 		    (t.server[0] == '\0' || glob_match(t.server, e->owner)))
 			add_name(names, say_format("%llu@%s", (unsigned long long)t.run,
 						   e->owner));
 	}
+	return by_run;
 }
 
 /* Sends on what another server owns: its name and address came with the refusal. */
@@ -386,12 +402,12 @@ static int follow_owners(struct action *a, bool dry, size_t from, const char *as
 		for (size_t i = from; i < effects->count;) {
 			struct effect *e = &effects->list[i];
 			bool other = !e->done && e->owner != NULL && strcmp(e->owner, asked) != 0;
-			if (!other || (any && strcmp(e->owner, first.owner) != 0)) {
+			if (!other || (any && strcmp(e->owner, first.owner) != 0) ||
+			    !add_names_at_owner(&names, e, typed, typed_count)) {
 				i++;
 				continue;
 			}
 			struct effect taken = take_effect(effects, i);
-			add_names_at_owner(&names, &taken, typed, typed_count);
 			if (!any)
 				first = taken;
 			else

@@ -3,6 +3,8 @@
  */
 #include "client/conn.h"
 
+#include "proto/budget.h"
+#include "proto/names.h"
 #include "proto/stream.h"
 #include "proto/tls.h"
 
@@ -243,12 +245,20 @@ static int flush_out(struct conn *c, int64_t deadline_us, struct trouble *t)
 static Chime__Reply *unpack_reply(struct conn *c, const uint8_t *data, size_t len,
 				  struct trouble *t)
 {
-	Chime__Reply *reply = chime__reply__unpack(NULL, len, data);
+	Chime__Reply *reply = (Chime__Reply *)budget_unpack(&chime__reply__descriptor, data, len);
 
 	if (reply == NULL)
 		trouble_set(t, EXIT_UNREACHED, "%s sends something else than chime does",
 			    c->where);
 	return reply;
+}
+
+/* With a certificate it is who that says, not who it says. */
+static bool name_is_its_own(const struct conn *c, const char *server)
+{
+	const struct name_id *peer = c->tls != NULL ? tls_peer(c->tls) : NULL;
+
+	return name_server_valid(server, NULL) && (peer == NULL || strcmp(peer->name, server) == 0);
 }
 
 /* The server speaks first. */
@@ -268,6 +278,11 @@ static int hear_hello(struct conn *c, int64_t deadline_us, struct trouble *t)
 		return conn_refusal(c->hello->refusal, t);
 	if (c->hello->body_case != CHIME__REPLY__BODY_HELLO || c->hello->hello->server == NULL)
 		return trouble_set(t, EXIT_UNREACHED, "%s does not begin with a hello", c->where);
+	if (!name_is_its_own(c, c->hello->hello->server)) {
+		trouble_set(t, EXIT_UNREACHED, "%s does not say who it is", c->where);
+		trouble_why(t, "its hello has another name than its certificate, or none");
+		return EXIT_UNREACHED;
+	}
 	if (c->hello->hello->protocol != CONN_PROTOCOL) {
 		trouble_set(t, EXIT_UNREACHED, "%s speaks protocol %u, this program %d", c->where,
 			    c->hello->hello->protocol, CONN_PROTOCOL);

@@ -235,7 +235,7 @@ void hear_datagram(struct node *node, const struct inbox_item *item)
 
 	if (!node->setup.keys)
 		return;
-	d = datagram_open(node->setup.keys, node->env_id, item->data, item->len, &verdict);
+	d = datagram_open(node->setup.keys, node->env_id, item->data, item->len, NULL, &verdict);
 	if (!d) {
 		node_count(node, verdict == ENVELOPE_OK ? "datagrams malformed" :
 							  envelope_verdict_name(verdict));

@@ -14,6 +14,7 @@
 enum {
 	DATAGRAMS_PER_TURN = 64,
 	ITEMS_PER_TURN = 512,
+	REPLIES_PER_TURN = 16 << 20,	/* bytes: what is asked for at once is not made at once */
 	FACTS_DAYS = 8,		/* conditions look back seven days at most */
 };
 
@@ -88,6 +89,7 @@ void node_reply(struct node *node, uint64_t conn, const Chime__Reply *reply)
 	chime__reply__pack(reply, r->bytes);
 	*node->replies_tail = r;
 	node->replies_tail = &r->next;
+	node->reply_bytes += len;
 }
 
 /* ---- the door ---- */
@@ -272,6 +274,7 @@ static bool hear(struct node *node)
 	struct inbox_item *item;
 
 	while (datagrams < DATAGRAMS_PER_TURN && items < ITEMS_PER_TURN &&
+	       node->reply_bytes < REPLIES_PER_TURN &&
 	       (item = inbox_take(&node->inbox))) {
 		datagrams += item->kind == INBOX_DATAGRAM;
 		items++;
@@ -396,6 +399,7 @@ static void send_replies(struct node *node)
 		free(reply);
 	}
 	node->replies_tail = &node->replies;
+	node->reply_bytes = 0;
 }
 
 bool node_turn(struct node *node, struct now now, enum node_step last)

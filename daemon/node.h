@@ -193,6 +193,7 @@ struct node {
 	size_t ack_count, ack_room;
 	/* what waits for the commit */
 	struct reply *replies, **replies_tail;
+	size_t reply_bytes;		/* of this turn's replies */
 	struct ask *asks;
 	uint64_t next_cookie;
 	struct subscriber *subscribers;

@@ -14,10 +14,14 @@
 /*
  * The message, whose sender is the name of a server (vouched for by the group key only), to be
  * freed with chime__datagram__free_unpacked(). NULL when the datagram was refused: *verdict then
- * says why, ENVELOPE_OK when it was opened and holds no such message.
+ * says why, ENVELOPE_OK when it was opened and holds no such message. opened: the plaintext, as
+ * envelope_open() leaves it; NULL for who has no use of it.
  */
 Chime__Datagram *datagram_open(const struct keyring *ring,
 	const uint8_t env_id[ENVIRONMENT_ID_SIZE], const void *data, size_t len,
-	enum envelope_verdict *verdict);
+	struct opened *opened, enum envelope_verdict *verdict);
+
+/* The same message from a plaintext that was opened elsewhere, by whoever says so; NULL = none. */
+Chime__Datagram *datagram_parse(const void *plain, size_t len);
 
 #endif

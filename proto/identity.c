@@ -471,11 +471,9 @@ int identity_load(const char *ca_path, const char *certificate_path, const char 
 int identity_load_environment(const char *ca_path, uint8_t out[ENVIRONMENT_ID_SIZE], char *err,
 	size_t err_size)
 {
-	struct identity *id = calloc(1, sizeof *id);
+	struct identity *id = NULL;
 
-	assert(id);
-	ERR_clear_error();
-	int rc = load_ca(id, ca_path, err, err_size);
+	int rc = identity_load_authority(ca_path, &id, err, err_size);
 	if (rc == 0)
 		memcpy(out, id->environment_id, ENVIRONMENT_ID_SIZE);
 	identity_free(id);

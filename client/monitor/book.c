@@ -110,13 +110,32 @@ void book_set_lost(struct book *book, struct book_server *server, bool lost)
 	if (server->lost == lost)
 		return;
 	server->lost = lost;
+	book->turned_count += !server->turned;
+	server->turned = true;
+}
+
+static void tell_job(struct book *book, struct book_job *job, const struct book_server *server)
+{
+	job->stale = server->lost;
+	if (!server->lost && job->state == JOBSTATE_UNKNOWN)
+		book_set_dirty(book, job, true);
+}
+
+void book_tell_jobs(struct book *book)
+{
+	const struct book_server *server = NULL;
+
+	if (book->turned_count == 0)
+		return;
 	for (struct book_job *job = book->jobs; job != NULL; job = job->hh.next) {
-		if (strcmp(job->server, server->name) != 0)
-			continue;
-		job->stale = lost;
-		if (!lost && job->state == JOBSTATE_UNKNOWN)
-			book_set_dirty(book, job, true);
+		if (server == NULL || strcmp(server->name, job->server) != 0)
+			server = book_find_server(book, job->server);
+		if (server != NULL && server->turned)
+			tell_job(book, job, server);
 	}
+	for (struct book_server *s = book->servers; s != NULL; s = s->hh.next)
+		s->turned = false;
+	book->turned_count = 0;
 	book_job_changed(book);
 }
 
@@ -176,6 +195,11 @@ struct book_job *book_add_job(struct book *book, const char *name, const char *s
 	job->stale = at != NULL && at->lost;
 	book_insert_job(book, job);
 	return job;
+}
+
+bool book_job_is_there(const struct book_job *job)
+{
+	return !job->removed || jobstates[job->state].active;
 }
 
 enum jobstate book_job_shown(const struct book_job *job)
@@ -306,6 +330,7 @@ void book_take_servers(struct book *book, const Chime__ServersReply *reply, stru
 		server->seen = false;
 	for (size_t i = 0; i < reply->n_server; i++)
 		take_server(book, reply->server[i], teller_us, now);
+	book_tell_jobs(book);
 	HASH_ITER(hh, book->servers, server, next) {
 		if (server->seen || server->heard_boot_us != 0)
 			continue;
@@ -318,6 +343,7 @@ void book_take_servers(struct book *book, const Chime__ServersReply *reply, stru
 void book_hear_head(struct book *book, const char *name, struct moment now)
 {
 	struct book_server *server = book_add_server(book, name);
+	char text[NAME_SERVER_MAX + 64];
 
 	if (server == NULL)
 		return;
@@ -334,18 +360,29 @@ void book_hear_head(struct book *book, const char *name, struct moment now)
 		snprintf(server->state, sizeof(server->state), "UP");
 		book->version++;
 	}
+	if (server->silent) {
+		snprintf(text, sizeof(text), "%s is heard again", server->name);
+		book_note(book, now, "bus.heard", text);
+	}
 	server->silent = false;
 	book_set_lost(book, server, false);
+	book_tell_jobs(book);
 }
 
 void book_judge_silence(struct book *book, struct moment now, int64_t silent_us)
 {
+	char text[NAME_SERVER_MAX + 64];
+
 	for (struct book_server *server = book->servers; server != NULL; server = server->hh.next) {
 		if (server->heard_boot_us == 0 || server->lost || !is_up(server->state) ||
 		    now.boot_us - server->heard_boot_us < silent_us)
 			continue;
 		server->silent = true;
+		snprintf(text, sizeof(text), "%s is not heard for %llds", server->name,
+			 (long long)(now.boot_us - server->heard_boot_us) / 1000000);
+		book_note(book, now, "bus.gap", text);
 		snprintf(server->state, sizeof(server->state), "UNREACHABLE");
 		book_set_lost(book, server, true);
 	}
+	book_tell_jobs(book);
 }

@@ -106,6 +106,7 @@ struct book_server {
 	char address[4][64];
 	size_t address_count;
 	bool seen;
+	bool turned;			/* lost or not any more, and its jobs do not know yet */
 	UT_hash_handle hh;
 };
 
@@ -130,6 +131,7 @@ struct book {
 	uint64_t version, jobs_version;
 	uint64_t last_id;
 	size_t dirty_count;
+	size_t turned_count;		/* servers */
 	struct book_job **answer;	/* rows since book_begin_jobs, owned, not in `jobs` yet */
 	size_t answer_count, answer_room;
 	char (*answer_silent)[NAME_SERVER_MAX + 1];	/* servers its teller does not hear */
@@ -180,9 +182,9 @@ void book_hear(struct book *book, const struct book_heard *heard);
 /* A verified head of a server: it lives. */
 void book_hear_head(struct book *book, const char *server, struct moment now);
 
-/* While the group is heard: who was not for silent_us is lost, and its jobs are stale. Servers of
- * which no head was ever heard here (on another network) are left to their teller, and so are
- * those that it has heard since. */
+/* While the group is heard: who was not for silent_us is lost (noted, as is its return), and its
+ * jobs are stale. Servers of which no head was ever heard here (on another network) are left to
+ * their teller, and so are those that it has heard since. */
 void book_judge_silence(struct book *book, struct moment now, int64_t silent_us);
 
 /* Something worth a line in the events view that no log holds (gap, link lost); drawn as bad when
@@ -195,6 +197,9 @@ struct book_server *book_find_server(const struct book *book, const char *name);
 
 /* The i-th newest event, 0 = the newest; NULL = there are fewer. */
 const struct book_event *book_event(const struct book *book, size_t i);
+
+/* False for one that was removed and does not run any more: it is neither listed nor counted. */
+bool book_job_is_there(const struct book_job *job);
 
 /* How a job is shown: its state, or UNKNOWN when it is stale. */
 enum jobstate book_job_shown(const struct book_job *job);

@@ -296,6 +296,7 @@ static void change_server(struct book *book, const struct book_heard *heard)
 				   sizeof(server->version));
 	}
 	book_set_lost(book, server, !is_start);
+	book_tell_jobs(book);
 	book->version++;
 }
 

@@ -23,8 +23,9 @@ void book_drop_answer(struct book *book);
 void book_job_changed(struct book *book);
 void book_set_dirty(struct book *book, struct book_job *job, bool dirty);
 
-/* A server and all its jobs. */
+/* A server; its jobs follow with book_tell_jobs, in one go for all servers that turned. */
 void book_set_lost(struct book *book, struct book_server *server, bool lost);
+void book_tell_jobs(struct book *book);
 
 /* Lies place (lineage, seq) before place (than, than_seq)? No place at all lies before any. */
 bool book_is_before(struct lineage lineage, uint64_t seq, struct lineage than, uint64_t than_seq);

@@ -129,14 +129,38 @@ static void take_silence(struct book *book, struct book_server *server)
 	book_set_lost(book, server, lost);
 }
 
-static const Chime__Position *find_position(const Chime__JobsReply *reply, const char *server)
+/* The positions of an answer by the name of their server: rows may be many, and so may they. */
+struct places {
+	const Chime__Position **list;
+	size_t count;
+};
+
+static int compare_places(const void *a, const void *b)
 {
+	return strcmp((*(const Chime__Position *const *)a)->server,
+		      (*(const Chime__Position *const *)b)->server);
+}
+
+static void places_init(struct places *places, const Chime__JobsReply *reply)
+{
+	*places = (struct places){ say_calloc(reply->n_position, sizeof(*places->list)), 0 };
 	for (size_t i = 0; i < reply->n_position; i++) {
 		const Chime__Position *p = reply->position[i];
-		if (p->server != NULL && p->lineage != NULL && strcmp(p->server, server) == 0)
-			return p;
+		if (p->server != NULL && p->lineage != NULL)
+			places->list[places->count++] = p;
 	}
-	return NULL;
+	if (places->count > 0)
+		qsort(places->list, places->count, sizeof(*places->list), compare_places);
+}
+
+static const Chime__Position *find_position(const struct places *places, const char *server)
+{
+	const Chime__Position like = { .server = (char *)(uintptr_t)server }, *key = &like;
+	const Chime__Position **found = places->count == 0 ? NULL
+		: bsearch(&key, places->list, places->count, sizeof(*places->list),
+			  compare_places);
+
+	return found != NULL ? *found : NULL;
 }
 
 /* Invariant 1. */
@@ -262,38 +286,37 @@ static void take_row(struct book *book, struct book_job *row, const Chime__JobsR
 }
 
 /* A full answer does not name it: gone, unless it is newer than the answer. */
-static void drop_missing(struct book *book, const Chime__JobsReply *last)
+static void drop_missing(struct book *book, const Chime__JobsReply *last,
+			 const struct places *places)
 {
 	struct book_job *job, *next;
 
 	HASH_ITER(hh, book->jobs, job, next) {
-		if (!job->seen && answer_counts(book, last, find_position(last, job->server), job))
+		if (!job->seen && answer_counts(book, last, find_position(places, job->server),
+						job))
 			book_delete_job(book, job);
 	}
 }
 
 void book_end_jobs(struct book *book, const Chime__JobsReply *last)
 {
-	const Chime__Position *position = NULL;
-	const char *position_of = NULL;
 	struct book_server *server;
+	struct places places;
 
+	places_init(&places, last);
 	for (server = book->servers; server != NULL; server = server->hh.next)
 		take_silence(book, server);
+	book_tell_jobs(book);
 	for (struct book_job *job = book->jobs; job != NULL; job = job->hh.next)
 		job->seen = false;
 	for (size_t i = 0; i < book->answer_count; i++) {
 		struct book_job *row = book->answer[i];
 		book->answer[i] = NULL;
-		/* Rows of a server come together mostly. */
-		if (position_of == NULL || strcmp(position_of, row->server) != 0) {
-			position = find_position(last, row->server);
-			position_of = position != NULL ? position->server : NULL;
-		}
-		take_row(book, row, last, position);
+		take_row(book, row, last, find_position(&places, row->server));
 	}
 	book->answer_count = 0;
 	if (book->answer_full)
-		drop_missing(book, last);
+		drop_missing(book, last, &places);
 	book_drop_answer(book);
+	free(places.list);
 }

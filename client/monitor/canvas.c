@@ -86,6 +86,14 @@ int canvas_width(const struct canvas *c, const char *text)
 	return clamp_int(width);
 }
 
+int canvas_char_width(const struct canvas *c, const char *bytes, size_t len)
+{
+	struct glyph glyph;
+
+	(void)take_glyph(c->utf8, bytes, len, &glyph);
+	return glyph.width;
+}
+
 /* ---- cells ---- */
 
 static struct cell *cell_at(const struct canvas *c, int row, int col)

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a cell means; screen.c says how that looks in colour and without. The first ones are the
+/* What a cell means; palette.c says how that looks in colour and without. The first ones are the
  * states of jobs, so that a state is its own style. */
 enum style {
 	STYLE_STATE,			/* + enum jobstate */
@@ -102,6 +102,9 @@ void canvas_line(struct canvas *c, int row, int col, int cols);
 
 /* Columns a text takes here, after what invariants 1 and 3 make of it. */
 int canvas_width(const struct canvas *c, const char *text);
+
+/* Columns that one more character takes behind others: 0 when it combines. `len`: of its bytes. */
+int canvas_char_width(const struct canvas *c, const char *bytes, size_t len);
 
 /* A row as UTF-8 text without trailing blanks, for tests; out is always ended. */
 void canvas_text(const struct canvas *c, int row, char *out, size_t size);

@@ -3,6 +3,8 @@
  */
 #include "client/monitor/child.h"
 
+#include "client/monitor/words.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,59 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 256 };
-
 struct child {
 	pid_t pid;
 	int fd;
 	int stops;
 };
-
-struct words {
-	char *text;			/* all words, each ended by NUL */
-	char *list[WORDS_MAX];
-	size_t count;
-};
-
-/* One word from *at on into `out`; false for an open quote. */
-static bool split_word(const char **at, char **out)
-{
-	const char *p = *at;
-	char *w = *out, quote = '\0';
-
-	for (; *p != '\0' && (quote != '\0' || (*p != ' ' && *p != '\t')); p++) {
-		if (quote == '\0' && (*p == '\'' || *p == '"'))
-			quote = *p;
-		else if (quote != '\0' && *p == quote)
-			quote = '\0';
-		else if (*p == '\\' && quote != '\'' && p[1] != '\0')
-			*w++ = *++p;
-		else
-			*w++ = *p;
-	}
-	*w++ = '\0';
-	*at = p;
-	*out = w;
-	return quote == '\0';
-}
-
-static int split_words(struct words *words, const char *line, struct trouble *t)
-{
-	const char *p = line;
-	char *out;
-
-	words->text = out = say_calloc(1, strlen(line) + 2);
-	for (;;) {
-		p += strspn(p, " \t");
-		if (*p == '\0')
-			return 0;
-		if (words->count == WORDS_MAX)
-			return trouble_set(t, EXIT_USAGE, "more than %d words", WORDS_MAX);
-		words->list[words->count++] = out;
-		if (!split_word(&p, &out))
-			return trouble_set(t, EXIT_USAGE, "a quote is not closed");
-	}
-}
 
 static void become_chime(int out_fd, char **argv, int columns)
 {
@@ -87,22 +41,24 @@ static void become_chime(int out_fd, char **argv, int columns)
 int child_start(struct child **out, const char *const *options, size_t option_count,
 		const char *line, int columns, struct trouble *t)
 {
-	struct words words = { 0 };
-	char **argv = NULL;
+	char *words[WORDS_MAX], *text = say_strdup(line), **argv = NULL;
 	int pipes[2] = { -1, -1 };
-	size_t n = 0;
+	size_t count, n = 0;
+	int code = 0;
 	pid_t pid;
 
 	*out = NULL;
-	int code = split_words(&words, line, t);
-	if (code != 0)
+	if (!words_split(text, words, &count)) {
+		code = trouble_set(t, EXIT_USAGE, "a quote is not closed, or there are too many "
+				   "words");
 		goto out;
-	argv = say_calloc(option_count + words.count + 2, sizeof(*argv));
+	}
+	argv = say_calloc(option_count + count + 2, sizeof(*argv));
 	argv[n++] = (char *)(uintptr_t)"chime";
 	for (size_t i = 0; i < option_count; i++)
 		argv[n++] = (char *)(uintptr_t)options[i];
-	for (size_t i = 0; i < words.count; i++)
-		argv[n++] = words.list[i];
+	for (size_t i = 0; i < count; i++)
+		argv[n++] = words[i];
 	if (pipe2(pipes, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
 		code = trouble_set(t, EXIT_TROUBLE, "the command cannot be started");
 		trouble_why(t, "%s", strerror(errno));
@@ -120,7 +76,7 @@ out:
 		if (pipes[i] >= 0)
 			close(pipes[i]);
 	free(argv);
-	free(words.text);
+	free(text);
 	return code;
 }
 

@@ -3,14 +3,13 @@
  */
 #include "client/monitor/commandline.h"
 
+#include "client/monitor/words.h"
 #include "client/opt.h"
 #include "client/say.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { WORDS_MAX = 128 };
 
 static const char *const own[] = { "messages", "help", "quit", "q" };
 
@@ -45,37 +44,6 @@ static bool run_own(struct monitor *m, const char *line)
 	return true;
 }
 
-/* Words as a shell would see them, in place; quotes and backslashes are taken off. False for an
- * open quote or too many words. */
-static bool split_words(char *text, char **words, size_t *count)
-{
-	char *from = text;
-
-	while (*count < WORDS_MAX) {
-		from += strspn(from, " ");
-		if (*from == '\0')
-			return true;
-		char *to = from, quote = '\0';
-		words[(*count)++] = to;
-		for (; *from != '\0' && (quote != '\0' || *from != ' '); from++) {
-			if (quote == '\0' && (*from == '\'' || *from == '"'))
-				quote = *from;
-			else if (quote != '\0' && *from == quote)
-				quote = '\0';
-			else if (*from == '\\' && quote != '\'' && from[1] != '\0')
-				*to++ = *++from;
-			else
-				*to++ = *from;
-		}
-		if (quote != '\0')
-			return false;
-		if (*from != '\0')
-			from++;
-		*to = '\0';
-	}
-	return false;
-}
-
 /* Why a command is not for here; NULL = it is. */
 static const char *find_hindrance(const struct args *args)
 {
@@ -97,12 +65,12 @@ static const char *find_hindrance(const struct args *args)
 	return NULL;
 }
 
-static void start_command(struct monitor *m, const char *line)
+void commandline_start(struct monitor *m, const char *title, const char *line)
 {
 	if (m->output_running)
 		monitor_wish(m, WISH_STOP_COMMAND, NULL);
 	text_clear(&m->output);
-	snprintf(m->output_title, sizeof(m->output_title), "%s", line);
+	snprintf(m->output_title, sizeof(m->output_title), "%s", title);
 	monitor_push(m, VIEW_OUTPUT);
 	m->output_running = true;
 	monitor_wish(m, WISH_COMMAND, line);
@@ -113,11 +81,11 @@ static void judge_command(struct monitor *m, const char *line, const struct args
 	const char *why;
 
 	if (args->command == NULL) {
-		start_command(m, line);		/* --help, --version */
+		commandline_start(m, line, line);	/* --help, --version */
 	} else if ((why = find_hindrance(args)) != NULL) {
 		monitor_say(m, m->now, true, "%s cannot be run here: %s", args->command->name, why);
 	} else if (!args->command->action) {
-		start_command(m, line);
+		commandline_start(m, line, line);
 	} else if ((why = monitor_forbids(m)) != NULL) {
 		monitor_say(m, m->now, true, "%s is refused: %s", args->command->name, why);
 	} else {
@@ -127,10 +95,10 @@ static void judge_command(struct monitor *m, const char *line, const struct args
 
 void commandline_run(struct monitor *m, const char *line)
 {
-	char text[EDIT_SIZE], *words[WORDS_MAX + 2] = { (char[]){ "chime" } };
+	char text[EDIT_SIZE], *words[WORDS_MAX + 1] = { (char[]){ "chime" } };
 	struct args args = { 0 };
 	struct trouble t = { 0 };
-	size_t count = 1, len;
+	size_t count, len;
 
 	line += strspn(line, " :");
 	if (strncmp(line, "chime ", 6) == 0)
@@ -145,11 +113,11 @@ void commandline_run(struct monitor *m, const char *line)
 	if (run_own(m, copy))
 		goto out;
 	snprintf(text, sizeof(text), "%s", copy);
-	if (!split_words(text, words, &count)) {
+	if (!words_split(text, words + 1, &count)) {
 		monitor_say(m, m->now, true, "a quote is not closed, or there are too many words");
 		goto out;
 	}
-	if (args_parse((int)count, words, &args, &t) != 0)
+	if (args_parse((int)count + 1, words, &args, &t) != 0)
 		monitor_say(m, m->now, true, "%s%s%.120s", t.what, t.hint[0] != '\0' ? "  try: " : "",
 			    t.hint);
 	else if (args.command == NULL && args.value[OPT_HELP] == NULL &&

@@ -13,6 +13,9 @@
 
 void commandline_run(struct monitor *m, const char *line);
 
+/* Runs a line of chime(1) in the view of output, in place of one that is running. */
+void commandline_start(struct monitor *m, const char *title, const char *line);
+
 /* The monitor's own commands; NULL = no more. */
 const char *commandline_own(size_t i);
 

@@ -12,7 +12,7 @@ void counts_take(const struct book *book, struct counts *counts)
 	*counts = (struct counts){ 0 };
 	for (const struct book_job *job = book->jobs; job != NULL; job = job->hh.next) {
 		enum jobstate state = book_job_shown(job);
-		if (state >= JOBSTATE_COUNT)
+		if (!book_job_is_there(job))
 			continue;
 		counts->of[state]++;
 		counts->late += job->late;
@@ -49,8 +49,8 @@ static void write_count(const struct counts *counts, size_t i, bool tight, bool 
 		*p = (char)tolower((unsigned char)*p);
 }
 
-int counts_put(const struct counts *counts, struct canvas *c, int row, int col,
-		      int width, bool tight, bool lower)
+int counts_put(const struct counts *counts, struct canvas *c, int row, int col, int width,
+	       bool tight, bool lower)
 {
 	bool use[SHOWN_COUNT];
 	char text[32];

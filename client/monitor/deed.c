@@ -1,8 +1,10 @@
 /*
- * deed.c - see deed.h. Here: states, keys and answers; the picture is in deed_show.c.
+ * deed.c - see deed.h. Here: states and keys; answers are in deed_answer.c, the picture is in
+ * deed_show.c.
  */
 #include "client/monitor/deed_own.h"
 
+#include "client/monitor/commandline.h"
 #include "client/monitor/screen.h"
 #include "client/say.h"
 #include "proto/names.h"
@@ -95,8 +97,7 @@ static void drop_targets(struct deed *deed)
 	deed->target_count = 0;
 }
 
-/* Everything of the dialog; what waits for its answer stays. */
-static void close_dialog(struct deed *deed)
+void deed_close_dialog(struct deed *deed)
 {
 	drop_targets(deed);
 	effects_fini(&deed->effects);
@@ -108,6 +109,7 @@ static void close_dialog(struct deed *deed)
 	deed->tag = 0;
 	deed->note[0] = '\0';
 	deed->scroll = 0;
+	deed->seen = false;
 	edit_begin(&deed->edit, "", NAME_REASON_MAX);
 	edit_begin(&deed->number, "", 8);
 }
@@ -115,12 +117,12 @@ static void close_dialog(struct deed *deed)
 void deed_init(struct deed *deed)
 {
 	*deed = (struct deed){ 0 };
-	close_dialog(deed);
+	deed_close_dialog(deed);
 }
 
 void deed_fini(struct deed *deed)
 {
-	close_dialog(deed);
+	deed_close_dialog(deed);
 	for (size_t i = 0; i < deed->pending_count; i++)
 		free(deed->pending[i].command);
 	deed->pending_count = 0;
@@ -130,7 +132,7 @@ void deed_open(struct monitor *m, char *const *target, size_t count)
 {
 	struct deed *deed = &m->deed;
 
-	close_dialog(deed);
+	deed_close_dialog(deed);
 	if (count == 0)
 		return;
 	deed->target = say_calloc(count, sizeof(*deed->target));
@@ -141,7 +143,7 @@ void deed_open(struct monitor *m, char *const *target, size_t count)
 
 void deed_open_command(struct monitor *m, const char *line)
 {
-	close_dialog(&m->deed);
+	deed_close_dialog(&m->deed);
 	m->deed.command = say_strdup(line);
 	m->deed.state = DEED_COMMAND;
 }
@@ -162,7 +164,8 @@ size_t deed_count(const struct deed *deed)
 	return n;
 }
 
-char *deed_target(const struct deed *deed, const struct effect *effect)
+/* What a real order of this effect is about: the job, or to kill the run; the caller's. */
+static char *name_target(const struct deed *deed, const struct effect *effect)
 {
 	const char *at = strrchr(effect->target, '@');
 
@@ -179,43 +182,57 @@ static bool is_plain(const char *word)
 	return word[0] != '\0' && word[strspn(word, plain)] == '\0';
 }
 
-/* Appends a word as a shell reads it back: in '...', a ' in it as '\''. Takes line. */
-static char *add_word(char *line, const char *word)
-{
-	char *quoted = say_calloc(4 * strlen(word) + 3, 1), *at = quoted;
+/* A line that grows by words. */
+struct line { char *text; size_t len, room; };
 
-	if (is_plain(word)) {
-		memcpy(quoted, word, strlen(word));
-	} else {
-		*at++ = '\'';
-		for (; *word != '\0'; word++) {
-			if (*word == '\'') {
-				memcpy(at, "'\\''", 4);
-				at += 4;
-			} else {
-				*at++ = *word;
-			}
-		}
-		*at = '\'';
+static void add_bytes(struct line *line, const char *bytes, size_t len)
+{
+	while (line->len + len + 1 > line->room) {
+		line->room = line->room > 0 ? 2 * line->room : 256;
+		line->text = say_realloc(line->text, line->room, 1);
 	}
-	char *longer = say_format("%s %s", line, quoted);
-	free(quoted);
-	free(line);
-	return longer;
+	memcpy(line->text + line->len, bytes, len);
+	line->len += len;
+	line->text[line->len] = '\0';
 }
 
-char *deed_command(const struct deed *deed)
+/* A word as a shell reads it back: in '...', a ' in it as '\''. */
+static void add_word(struct line *line, const char *word)
 {
-	char *line = say_format("chime %s", deed->kind->verb);
+	add_bytes(line, " ", 1);
+	if (is_plain(word)) {
+		add_bytes(line, word, strlen(word));
+		return;
+	}
+	add_bytes(line, "'", 1);
+	for (; *word != '\0'; word++) {
+		if (*word == '\'')
+			add_bytes(line, "'\\''", 4);
+		else
+			add_bytes(line, word, 1);
+	}
+	add_bytes(line, "'", 1);
+}
 
+char *deed_command(const struct deed *deed, bool reason)
+{
+	struct line line = { 0 };
+	bool any = deed_count(deed) > 0;
+
+	add_bytes(&line, "chime ", 6);
+	add_bytes(&line, deed->kind->verb, strlen(deed->kind->verb));
 	for (size_t i = 0; i < deed->effects.count; i++) {
-		if (!deed->effects.list[i].done && deed_count(deed) > 0)
+		if (!deed->effects.list[i].done && any)
 			continue;
-		char *target = deed_target(deed, &deed->effects.list[i]);
-		line = add_word(line, target);
+		char *target = name_target(deed, &deed->effects.list[i]);
+		add_word(&line, target);
 		free(target);
 	}
-	return line;
+	if (reason && deed->edit.len > 0) {
+		add_word(&line, "--reason");
+		add_word(&line, deed->edit.text);
+	}
+	return line.text;
 }
 
 /* ---- orders ---- */
@@ -230,12 +247,6 @@ static struct order *make_order(const struct deed *deed, bool dry)
 	return order;
 }
 
-static void add_target(struct order *order, char *target)
-{
-	order->target = say_realloc(order->target, order->target_count + 1, sizeof(char *));
-	order->target[order->target_count++] = target;
-}
-
 static void ask(struct monitor *m, const struct deed_kind *kind)
 {
 	struct deed *deed = &m->deed;
@@ -243,7 +254,7 @@ static void ask(struct monitor *m, const struct deed_kind *kind)
 	deed->kind = kind;
 	struct order *order = make_order(deed, true);
 	for (size_t i = 0; i < deed->target_count; i++)
-		add_target(order, say_strdup(deed->target[i]));
+		order_add_target(order, deed->target[i]);
 	deed->state = DEED_ASKING;
 	deed->tag = monitor_order(m, CARRIER_HAND, order);
 }
@@ -258,14 +269,12 @@ static void act(struct monitor *m)
 	if (deed->edit.len > 0)
 		order->reason = say_strdup(deed->edit.text);
 	for (size_t i = 0; i < deed->effects.count; i++) {
+		char *target = name_target(deed, &deed->effects.list[i]);
 		if (deed->effects.list[i].done)
-			add_target(order, deed_target(deed, &deed->effects.list[i]));
+			order_add_target(order, target);
+		free(target);
 	}
-	char *command = deed_command(deed);
-	if (deed->edit.len > 0) {
-		command = add_word(command, "--reason");
-		command = add_word(command, deed->edit.text);
-	}
+	char *command = deed_command(deed, true);
 	deed->state = DEED_DOING;
 	deed->tag = monitor_order(m, CARRIER_HAND, order);
 	deed->pending[deed->pending_count++] = (struct deed_pending){
@@ -276,18 +285,12 @@ static void act(struct monitor *m)
 static void run_command(struct monitor *m)
 {
 	struct deed *deed = &m->deed;
-	/* It was asked here, and there is no terminal there to ask on. */
-	char *line = strstr(deed->command, "--yes") != NULL ? say_strdup(deed->command)
-		: say_format("%s --yes", deed->command);
+	/* It was asked here, and there is no terminal there to ask on. In front, for behind a "--" it
+	 * were a target. */
+	char *line = say_format("--yes %s", deed->command);
 
-	if (m->output_running)
-		monitor_wish(m, WISH_STOP_COMMAND, NULL);
-	text_clear(&m->output);
-	snprintf(m->output_title, sizeof(m->output_title), "%s", deed->command);
-	m->output_running = true;
-	close_dialog(deed);
-	monitor_push(m, VIEW_OUTPUT);
-	monitor_wish(m, WISH_COMMAND, line);
+	commandline_start(m, deed->command, line);
+	deed_close_dialog(deed);
 	free(line);
 }
 
@@ -314,6 +317,8 @@ static const char *forbids(const struct monitor *m)
 		return why;
 	if (deed->too_small)
 		return "the screen is too small to show what would happen";
+	if (!deed->seen)
+		return "what would happen was not on the screen yet";
 	return deed->pending_count == DEED_PENDING_MAX ? "too many answers are awaited" : NULL;
 }
 
@@ -377,7 +382,7 @@ static void answer_yes(struct monitor *m, struct moment now)
 
 static void say_nothing(struct monitor *m, struct moment now)
 {
-	close_dialog(&m->deed);
+	deed_close_dialog(&m->deed);
 	monitor_say(m, now, false, "nothing was done");
 }
 
@@ -459,7 +464,7 @@ static void leave(struct monitor *m, struct moment now)
 		return say_nothing(m, now);
 	if (deed->state == DEED_DOING)
 		monitor_say(m, now, false, "the answer will be told here");
-	close_dialog(deed);
+	deed_close_dialog(deed);
 }
 
 void deed_key(struct monitor *m, int key, struct moment now)
@@ -480,155 +485,4 @@ void deed_key(struct monitor *m, int key, struct moment now)
 	case DEED_COMMAND: key_in_command(m, key, now); break;
 	case DEED_CLOSED: case DEED_ASKING: case DEED_REFUSED: case DEED_DOING: break;
 	}
-}
-
-/* ---- answers ---- */
-
-static char *copy_text(const char *text)
-{
-	return text != NULL ? say_strdup(text) : NULL;
-}
-
-static char **copy_texts(char *const *texts, size_t count)
-{
-	char **copy = say_calloc(count, sizeof(*copy));
-
-	for (size_t i = 0; i < count; i++)
-		copy[i] = say_strdup(texts[i]);
-	return copy;
-}
-
-/* Who owns a target was settled by the courier: owner and address are not needed any more. */
-static void take_effects(struct effects *to, const struct effects *from)
-{
-	for (size_t i = 0; i < from->count; i++) {
-		const struct effect *e = &from->list[i];
-		to->list = say_realloc(to->list, to->count + 1, sizeof(*to->list));
-		to->list[to->count++] = (struct effect){
-			.target = say_strdup(e->target), .done = e->done, .run = e->run,
-			.what = copy_text(e->what), .why = copy_text(e->why),
-			.hint = copy_text(e->hint), .exit = e->exit,
-			.user = copy_text(e->user), .cycle = copy_text(e->cycle),
-			.unmet = copy_texts(e->unmet, e->unmet_count),
-			.unmet_count = e->unmet_count,
-			.downstream = copy_texts(e->downstream, e->downstream_count),
-			.downstream_count = e->downstream_count,
-		};
-	}
-}
-
-/* The dry run is answered. */
-static void take_look(struct monitor *m, const struct letter *letter)
-{
-	struct deed *deed = &m->deed;
-
-	take_effects(&deed->effects, &letter->effects);
-	if (letter->trouble.exit != 0)
-		deed->trouble = letter->trouble;
-	if (!letter->done)
-		return;
-	deed->tag = 0;
-	if (deed->effects.count == 0 && deed->trouble.exit == 0)
-		trouble_set(&deed->trouble, EXIT_NO_MATCH, "nothing matches");
-	if (deed_count(deed) == 0 || deed->trouble.exit != 0)
-		deed->state = DEED_REFUSED;
-	else if (deed->kind->force)
-		deed->state = DEED_REASON;
-	else
-		deed->state = deed_count(deed) > 1 ? DEED_COUNT : DEED_CONFIRM;
-}
-
-static void tell_done(struct monitor *m, struct moment now, const struct deed_kind *kind,
-		      const struct effect *e)
-{
-	const char *at = strrchr(e->target, '@');
-
-	if (e->what == NULL && e->run != 0)
-		monitor_say(m, now, false, "%s %s run %llu%s", kind->did, e->target,
-			    (unsigned long long)e->run, at != NULL ? at : "");
-	else if (e->what == NULL || kind->act == CHIME__REQUEST__BODY_START)
-		monitor_say(m, now, false, "%s %s %s", kind->did, e->target,
-			    e->what != NULL ? e->what : "");
-	else if (kind->act == CHIME__REQUEST__BODY_KILL)
-		monitor_say(m, now, false, "%s  %s", e->what, e->target);
-	else
-		monitor_say(m, now, false, "%s", e->what);
-}
-
-static void tell_refused(struct monitor *m, struct moment now, const struct effect *e)
-{
-	if (e->hint != NULL)
-		monitor_say(m, now, true, "try: %s", e->hint);
-	if (e->what == NULL)
-		monitor_say(m, now, true, "%s was refused%s%s", e->target,
-			    e->why != NULL ? ": " : "", e->why != NULL ? e->why : "");
-	else
-		monitor_say(m, now, true, "%s%s%s", e->what, e->why != NULL ? ": " : "",
-			    e->why != NULL ? e->why : "");
-}
-
-/* "the same command with --key HEX" becomes the command. */
-static void tell_trouble(struct monitor *m, struct moment now, const struct deed_pending *pending,
-			 const struct trouble *t)
-{
-	const char *key = strstr(t->hint, "--key ");
-
-	if (key != NULL)
-		monitor_say(m, now, true, "safe to repeat: %s %.*s", pending->command,
-			    (int)(6 + strcspn(key + 6, " \n")), key);
-	else if (t->hint[0] != '\0')
-		monitor_say(m, now, true, "try: %s", t->hint);
-	monitor_say(m, now, true, "%s%s%s", t->what, t->why[0] != '\0' ? ": " : "", t->why);
-}
-
-/* A deed is answered: every effect into the messages, the last line is the status line. */
-static void take_answer(struct monitor *m, size_t i, const struct letter *letter,
-			struct moment now)
-{
-	struct deed *deed = &m->deed;
-	struct deed_pending pending = deed->pending[i];
-	const struct effects *effects = &letter->effects;
-	size_t done = 0;
-
-	for (size_t k = 0; k < effects->count; k++) {
-		done += effects->list[k].done;
-		if (effects->list[k].done)
-			tell_done(m, now, pending.kind, &effects->list[k]);
-		else
-			tell_refused(m, now, &effects->list[k]);
-	}
-	deed->pending[i].any |= effects->count > 0;
-	if (done > 0 && done < effects->count)
-		monitor_say(m, now, true, "%s: %zu of %zu done, see :messages", pending.kind->verb,
-			    done, effects->count);
-	if (letter->trouble.exit != 0)
-		tell_trouble(m, now, &pending, &letter->trouble);
-	if (!letter->done)
-		return;
-	if (!deed->pending[i].any && letter->trouble.exit == 0)
-		monitor_say(m, now, true, "nothing was %s", pending.kind->did);
-	if (deed->state == DEED_DOING && deed->tag == pending.tag)
-		close_dialog(deed);
-	free(pending.command);
-	memmove(&deed->pending[i], &deed->pending[i + 1],
-		(deed->pending_count - i - 1) * sizeof(pending));
-	deed->pending_count--;
-}
-
-bool deed_take_letter(struct monitor *m, const struct letter *letter, struct moment now)
-{
-	struct deed *deed = &m->deed;
-
-	if (letter->kind != ORDER_ACT)
-		return false;
-	for (size_t i = 0; i < deed->pending_count; i++) {
-		if (deed->pending[i].tag == letter->tag) {
-			take_answer(m, i, letter, now);
-			return true;
-		}
-	}
-	/* Another tag: a question that was left meanwhile. */
-	if (deed->state == DEED_ASKING && letter->tag == deed->tag)
-		take_look(m, letter);
-	return true;
 }

@@ -18,6 +18,7 @@
  *    a kill goes to the runs that were shown.
  * 4. Without a link, or read-only, the menu opens and tells why nothing may be done.
  * 5. On a screen below DEED_ROWS_MIN x DEED_COLS_MIN nothing can be confirmed: it can't be shown.
+ *    Neither can what was not drawn yet: keys that were typed ahead answer no question.
  */
 #ifndef CHIME_CLIENT_MONITOR_DEED_H
 #define CHIME_CLIENT_MONITOR_DEED_H
@@ -64,6 +65,7 @@ struct deed {
 	size_t scroll;			/* of a dialog longer than the screen */
 	size_t page;			/* rows of it that the last draw showed */
 	bool too_small;			/* the last draw could not show it */
+	bool seen;			/* what is asked was on the screen since it is known */
 	struct deed_pending pending[DEED_PENDING_MAX];
 	size_t pending_count;
 };

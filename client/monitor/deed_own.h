@@ -1,5 +1,5 @@
 /*
- * deed_own.h - what deed.c (keys, answers) and deed_show.c (the picture) share.
+ * deed_own.h - what deed.c (keys), deed_answer.c and deed_show.c (the picture) share.
  */
 #ifndef CHIME_CLIENT_MONITOR_DEED_OWN_H
 #define CHIME_CLIENT_MONITOR_DEED_OWN_H
@@ -25,6 +25,9 @@ struct deed_kind {
 extern const struct deed_kind deed_kinds[];
 extern const size_t deed_kind_count;
 
+/* Everything of the dialog; what waits for its answer stays. */
+void deed_close_dialog(struct deed *deed);
+
 /* How many of its targets it may be done to now (by the book; one that is not in it counts);
  * *why: of the first it may not. */
 size_t deed_allowed(const struct monitor *m, const struct deed_kind *kind, const char **why);
@@ -32,10 +35,9 @@ size_t deed_allowed(const struct monitor *m, const struct deed_kind *kind, const
 /* Effects of the dry run that would be done. */
 size_t deed_count(const struct deed *deed);
 
-/* "chime start --force eod/report@app1", quoted for a shell where needed; the caller's. */
-char *deed_command(const struct deed *deed);
+/* "chime start --force eod/report@app1", quoted for a shell where needed; the caller's. reason: with
+ * that which was given. */
+char *deed_command(const struct deed *deed, bool reason);
 
-/* What a real order of this effect is about: the job, or to kill the run; the caller's. */
-char *deed_target(const struct deed *deed, const struct effect *effect);
 
 #endif

@@ -10,8 +10,8 @@
  */
 #include "client/monitor/deed_own.h"
 
+#include "client/monitor/wrap.h"
 #include "client/say.h"
-#include "proto/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,41 +46,6 @@ static void free_rows(struct rows_text *rows)
 	free(rows->list);
 }
 
-/* Bytes of a text that fit into so many columns; at least one character. */
-static size_t fitting(const struct canvas *c, const char *text, int width)
-{
-	size_t at = 0, len = strlen(text);
-	int used = 0;
-
-	while (at < len) {
-		uint32_t code;
-		char one[5] = "";
-		size_t n = utf8_decode(text + at, len - at, &code);
-		n = n > 0 ? n : 1;
-		memcpy(one, text + at, n);
-		int cols = canvas_width(c, one);
-		if (at > 0 && used + cols > width)
-			break;
-		used += cols;
-		at += n;
-	}
-	return at;
-}
-
-/* Where to break: behind the last blank that fits, or anywhere when there is none. */
-static size_t break_at(const struct canvas *c, const char *text, int width)
-{
-	size_t fit = fitting(c, text, width);
-
-	if (text[fit] == '\0')
-		return fit;
-	for (size_t i = fit + 1; i-- > 1;) {
-		if (text[i] == ' ')
-			return i;
-	}
-	return fit;
-}
-
 /* Adds a text in as many rows as it takes; all but the first begin `hang` columns further in. tail
  * is put at the end of those that go on. */
 static void add_broken(struct rows_text *rows, const struct page *page, enum style style, int hang,
@@ -92,9 +57,9 @@ static void add_broken(struct rows_text *rows, const struct page *page, enum sty
 		hang = 0;
 	while (text[0] != '\0' || indent == 0) {
 		int width = page->width - indent;
-		size_t all = fitting(page->canvas, text, width);
+		size_t all = wrap_fit(page->canvas, text, width);
 		size_t n = text[all] == '\0' ? all
-			: break_at(page->canvas, text, width - end);
+			: wrap_measure(page->canvas, text, width - end);
 		add_row(rows, style, say_format("%*s%.*s%s", indent, "", (int)n, text,
 						text[n] != '\0' ? tail : ""));
 		text += n;
@@ -220,10 +185,11 @@ static void add_downstream(const struct monitor *m, struct page *page, const str
 	free(held);
 }
 
-static void add_start(const struct monitor *m, struct page *page, const struct effect *e)
+static void add_start(const struct monitor *m, struct page *page, const struct effect *e,
+		      bool several)
 {
 	const char *at = strrchr(e->target, '@');
-	const char *one = deed_count(&m->deed) > 1 ? e->target : "It";
+	const char *one = several ? e->target : "It";
 
 	add(page, STYLE_PLAIN, 0, "%s will start now on %s%s%s%s%s%s", one,
 	    at != NULL ? at + 1 : "its server", e->user != NULL ? " as user " : "",
@@ -286,7 +252,7 @@ static void add_effects(const struct monitor *m, struct page *page)
 		if (!e->done)
 			continue;
 		if (deed->kind->act == CHIME__REQUEST__BODY_START)
-			add_start(m, page, e);
+			add_start(m, page, e, done > 1);
 		else
 			add_change(m, page, e);
 		add_downstream(m, page, e);
@@ -299,7 +265,7 @@ static void add_effects(const struct monitor *m, struct page *page)
 		if (!e->done)
 			add_refusal(page, e->target, e->what, e->why, e->hint);
 	}
-	char *command = deed_command(deed);
+	char *command = deed_command(deed, false);
 	char *same = say_format("%s%s", page->width >= 40 ? "Same as:  " : "", command);
 	if (deed->state != DEED_REFUSED)
 		add_broken(&page->same, page, STYLE_PLAIN, 10, " \\", same);
@@ -535,6 +501,7 @@ void deed_draw(struct monitor *m, struct canvas *c, struct moment now)
 	c->cursor_row = c->cursor_col = -1;
 	if (deed->too_small)
 		return draw_too_small(c);
+	deed->seen = true;
 	if (c->cols >= 64) {
 		f.cols = c->cols - 3 < 77 ? c->cols - 3 : 77;
 		f.col = c->cols <= 84 ? 2 : (c->cols - f.cols) / 2;

@@ -166,15 +166,23 @@ static bool is_above(const struct feed_log *log, const struct head *head)
 	       (head->lineage.boot == log->boot && head->counter > log->counter);
 }
 
+/* Was it signed about now? Else it may be a recording, of which nothing was heard yet. */
+static bool is_of_now(const struct feed *feed, const struct head *head)
+{
+	return head->wall_us > feed->wall_us - FEED_SKEW_US &&
+	       head->wall_us < feed->wall_us + FEED_SKEW_US;
+}
+
 /*
  * A head that was not heard before proves that its server lives, unless what is proved already is
- * ahead of it: then it was recorded earlier.
+ * ahead of it or its time is another one: then it was recorded earlier.
  */
-static bool proves_life(const struct feed_log *log, const struct head *head)
+static bool proves_life(const struct feed *feed, const struct feed_log *log,
+			const struct head *head)
 {
 	const struct chain_lineage *newest = feed_newest_open(log);
 
-	if (!is_above(log, head))
+	if (!is_above(log, head) || !is_of_now(feed, head))
 		return false;
 	return !newest || head->lineage.boot > newest->lineage.boot ||
 	       (lineage_equal(head->lineage, newest->lineage) && head->seq >= newest->seq);
@@ -204,7 +212,7 @@ static void add_head(struct feed *feed, struct feed_log *log, const struct head 
 		     bool from_group, int64_t heard_us)
 {
 	const struct chain_lineage *l = chain_find_lineage(&log->chain, head->lineage);
-	bool life = from_group && proves_life(log, head);
+	bool life = from_group && proves_life(feed, log, head);
 
 	if (is_past(log, head->lineage)) {
 		feed->count[FEED_HEADS_PAST]++;
@@ -229,6 +237,18 @@ static void add_head(struct feed *feed, struct feed_log *log, const struct head 
 	(void)chain_add_head(&log->chain, head);
 }
 
+/* Whoever told a position has named a log; without its key all such logs share a bound. */
+static bool has_room(const struct feed *feed, const struct feed_log *log)
+{
+	size_t bytes = 0;
+
+	if (log->key)
+		return true;
+	for (const struct feed_log *l = feed->logs; l; l = l->hh.next)
+		bytes += l->key ? 0 : l->chain.waiting_bytes;
+	return bytes < FEED_KEYLESS_BYTES;
+}
+
 /* The log it is of, NULL when it is not to be read. only: of that log alone, NULL = of any. */
 static struct feed_log *take_frame(struct feed *feed, const struct feed_log *only,
 				   const void *raw, size_t len, int64_t now_us)
@@ -246,7 +266,7 @@ static struct feed_log *take_frame(struct feed *feed, const struct feed_log *onl
 		return NULL;
 	if (!log->key)
 		feed_plan_certificate(log, now_us);
-	if (log->has_position)
+	if (log->has_position && has_room(feed, log))
 		add_frame(feed, log, &frame);
 	else
 		keep_early(feed, log, false, raw, len, now_us);
@@ -282,6 +302,17 @@ static void settle(struct feed *feed, struct feed_log *log, int64_t now_us)
 	feed_plan(feed, log, now_us);
 }
 
+/* Every log of a datagram once, for one look may be long. A stranger has nothing to settle, and
+ * only strangers are driven out, so that all in the list are there. */
+static void settle_later(struct feed_log **list, struct feed_log *log)
+{
+	if (log->is_unsettled || feed_is_stranger(log))
+		return;
+	log->is_unsettled = true;
+	log->next_unsettled = *list;
+	*list = log;
+}
+
 void feed_replay_early(struct feed *feed, struct feed_log *log, int64_t now_us)
 {
 	struct feed_early *list = log->key && log->has_position ? take_early(feed, log) : NULL;
@@ -305,10 +336,11 @@ void feed_replay_early(struct feed *feed, struct feed_log *log, int64_t now_us)
 void feed_take_datagram(struct feed *feed, const void *data, size_t len, struct moment now)
 {
 	enum envelope_verdict verdict;
-	struct feed_log *log, *last = NULL;
-	Chime__Datagram *d = datagram_open(&feed->keys, feed->env_id, data, len, &verdict);
+	struct feed_log *log, *unsettled = NULL;
+	Chime__Datagram *d = datagram_open(&feed->keys, feed->env_id, data, len, NULL, &verdict);
 
 	feed->now_us = now.boot_us;
+	feed->wall_us = now.wall_us;
 	feed->count[FEED_DATAGRAMS]++;
 	if (verdict == ENVELOPE_UNKNOWN_KEY) {
 		feed->count[FEED_UNKNOWN_KEY]++;
@@ -324,15 +356,14 @@ void feed_take_datagram(struct feed *feed, const void *data, size_t len, struct 
 
 		log = i < d->n_frame ? take_frame(feed, NULL, raw->data, raw->len, now.boot_us) :
 				       take_head(feed, NULL, raw->data, raw->len, now.boot_us);
-		/* Nearly always all of it is of one log, looked at once. Another mention may have
-		 * driven a stranger out, of which there is nothing to settle. */
-		if (last && log && log != last && !feed_is_stranger(log))
-			settle(feed, log, now.boot_us);
-		else if (log)
-			last = feed_is_stranger(log) ? NULL : log;
+		if (log)
+			settle_later(&unsettled, log);
 	}
-	if (last)
-		settle(feed, last, now.boot_us);
+	while ((log = unsettled)) {
+		unsettled = log->next_unsettled;
+		log->is_unsettled = false;
+		settle(feed, log, now.boot_us);
+	}
 	chime__datagram__free_unpacked(d, NULL);
 }
 
@@ -343,6 +374,7 @@ void feed_take_pull(struct feed *feed, const char *origin, const Chime__PullRepl
 	bool any;
 
 	feed->now_us = now.boot_us;
+	feed->wall_us = now.wall_us;
 	if (!log)
 		return;
 	log->pulled_at_us = 0;

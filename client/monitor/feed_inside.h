@@ -21,6 +21,8 @@ enum {
 	FEED_TOLD_MAX = 8,		/* lineages of a log whose end is known */
 	FEED_EARLY_MAX = 1024,		/* frames and heads that wait to be judged */
 	FEED_EARLY_BYTES = 1 << 20,
+	FEED_KEYLESS_BYTES = 16 << 20,	/* in chains of logs without certificate, all of them */
+	FEED_SKEW_US = 120000000,	/* a head whose time is farther off proves no life */
 	FEED_ANSWER_US = 5000000,	/* a question without answer is asked again after this */
 	FEED_TRIES_MAX = 4,		/* FEED_ASK_US << this: the longest back-off */
 };
@@ -75,6 +77,8 @@ struct feed_log {
 	int64_t heard_us;		/* when; 0 = never */
 	bool head_waits;		/* for feed_next_head */
 	struct feed_log *next_head;
+	bool is_unsettled;		/* while a datagram is taken in */
+	struct feed_log *next_unsettled;
 	int64_t mentioned_us;
 	/* missing */
 	int64_t pull_at_us;		/* 0 = nothing is missing */
@@ -126,6 +130,7 @@ struct feed {
 	int64_t heard_us;
 	bool has_positions;
 	int64_t now_us;			/* boot clock, as told last */
+	int64_t wall_us;		/* wall clock, the same */
 	bool wants_bus;
 	int64_t bus_at_us;
 	unsigned bus_tries;

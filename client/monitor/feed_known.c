@@ -43,6 +43,7 @@ bool feed_take_certificate(struct feed *feed, const char *server, const void *de
 	struct pubkey *key;
 
 	feed->now_us = now.boot_us;
+	feed->wall_us = now.wall_us;
 	if (!name_server_valid(server, NULL) || !len ||
 	    !certificate_is_good(feed, server, der, len, now.wall_us))
 		goto refused;
@@ -167,7 +168,7 @@ static void take_position(struct feed *feed, const Chime__Position *p, int64_t n
 	struct lineage lineage;
 	struct digest hash;
 
-	if (!log)
+	if (!log || p->seq > FRAME_SEQ_MAX)
 		return;
 	/* The first event of a log has yet to be said: from its beginning, then. */
 	if (!p->seq || !p->lineage || p->hash.len != DIGEST_SIZE) {

@@ -272,6 +272,19 @@ bool filter_match(const struct filter *filter, const struct book_job *job, struc
 	return true;
 }
 
+bool filter_match_line(const struct filter *filter, const char *server, const char *line)
+{
+	for (size_t i = 0; i < filter->count; i++) {
+		const struct filter_word *word = &filter->word[i];
+		bool part = word->kind == FILTER_PART;
+		if (!part && word->kind != FILTER_ON)
+			continue;
+		if ((part ? has_part(line, word->text) : is_on(word, server)) == word->not)
+			return false;
+	}
+	return true;
+}
+
 bool filter_is_timed(const struct filter *filter)
 {
 	for (size_t i = 0; i < filter->count; i++) {

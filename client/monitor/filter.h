@@ -42,6 +42,10 @@ int filter_parse(struct filter *filter, const char *text, char *err, size_t err_
 
 bool filter_match(const struct filter *filter, const struct book_job *job, struct moment now);
 
+/* The same of a line that is no job (an event): parts are looked for in it, on: is about `server`,
+ * the other words do not count. */
+bool filter_match_line(const struct filter *filter, const char *server, const char *line);
+
 /* Does it depend on the time? */
 bool filter_is_timed(const struct filter *filter);
 

@@ -5,6 +5,7 @@
 
 #include "client/monitor/counts.h"
 #include "client/monitor/when.h"
+#include "client/monitor/wrap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,8 @@ const char *header_feed_words(const struct monitor *m, bool narrow)
 	return link->ever_up || link->why[0] != '\0' ? "NO LINK" : "CONNECTING";
 }
 
-void header_age(const struct monitor *m, struct moment now, char *out, size_t size)
+/* "DATA IS 37 s OLD", "" when it is not. */
+static void write_age(const struct monitor *m, struct moment now, char *out, size_t size)
 {
 	char span[WHEN_SIZE];
 	int64_t age_us = now.boot_us - m->link.heard_us;
@@ -123,7 +125,7 @@ static void write_middle(const struct monitor *m, struct moment now, struct part
 {
 	char age[WORDS_SIZE];
 
-	header_age(m, now, age, sizeof(age));
+	write_age(m, now, age, sizeof(age));
 	if (m->frozen) {
 		write_frozen(m, now, false, p->middle[0], WORDS_SIZE);
 		write_frozen(m, now, false, p->middle[1], WORDS_SIZE);
@@ -391,64 +393,6 @@ void header_draw_keys(struct monitor *m, struct canvas *c, struct moment now,
 	}
 }
 
-/* Bytes of the text that fit, ending between words when the text goes on. */
-static size_t measure_line(const struct canvas *c, const char *text, int cols)
-{
-	char part[512];
-	size_t fits = 0, words = 0, len = strlen(text);
-
-	while (fits < len && fits < sizeof(part) - 5) {
-		size_t next = fits + 1;
-		while (next < len && ((unsigned char)text[next] & 0xc0) == 0x80)
-			next++;
-		memcpy(part, text, next);
-		part[next] = '\0';
-		if (canvas_width(c, part) > cols)
-			break;
-		fits = next;
-		if (fits == len || text[fits] == ' ')
-			words = fits;
-	}
-	return words > 0 ? words : fits;
-}
-
-int header_wrapped_rows(const struct canvas *c, int cols, const char *text)
-{
-	int rows = 0;
-
-	while (*text != '\0') {
-		size_t n = measure_line(c, text, cols);
-		if (n == 0)
-			break;
-		rows++;
-		text += n;
-		text += strspn(text, " ");
-	}
-	return rows;
-}
-
-int header_put_wrapped(struct canvas *c, int row, int col, int rows, int cols, enum style style,
-		       const char *text)
-{
-	char part[512];
-	int used = 0;
-
-	while (*text != '\0' && used < rows) {
-		size_t n = measure_line(c, text, cols);
-		if (n == 0)
-			break;
-		snprintf(part, sizeof(part), "%.*s", (int)n, text);
-		bool cut = used == rows - 1 && text[n] != '\0';
-		canvas_put(c, row + used, col, cols, style, cut ? text : part);
-		if (cut)
-			canvas_put(c, row + used, col + cols - 1, 1, style, ">");
-		used++;
-		text += n;
-		text += strspn(text, " ");
-	}
-	return used;
-}
-
 void header_draw_status(struct monitor *m, struct canvas *c, struct moment now)
 {
 	int margin = c->cols >= 60 ? 1 : 0, room = c->cols - 2 * margin;
@@ -463,5 +407,5 @@ void header_draw_status(struct monitor *m, struct canvas *c, struct moment now)
 		rows++;
 	enum style style = message->bad ? STYLE_ALERT : STYLE_BOLD;
 	canvas_fill(c, c->rows - rows, 0, rows, c->cols, style);
-	header_put_wrapped(c, c->rows - rows, margin, rows, room, style, message->text);
+	wrap_put(c, c->rows - rows, margin, rows, room, style, message->text);
 }

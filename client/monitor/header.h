@@ -38,14 +38,5 @@ enum view_id header_tab_at(const struct monitor *m, int row, int col);
 
 /* "LIVE group", "NO LINK", ...; short: "LIVE", "NO LINK". */
 const char *header_feed_words(const struct monitor *m, bool narrow);
-/* "DATA IS 37 s OLD", "" when it is not. */
-void header_age(const struct monitor *m, struct moment now, char *out, size_t size);
-
-/* Draws a text over up to `rows` rows, broken between words where possible; what does not fit ends
- * in ">". Returns the rows used. */
-int header_put_wrapped(struct canvas *c, int row, int col, int rows, int cols, enum style style,
-		       const char *text);
-/* How many rows that takes, as many as it needs. */
-int header_wrapped_rows(const struct canvas *c, int cols, const char *text);
 
 #endif

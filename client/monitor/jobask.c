@@ -44,6 +44,11 @@ uint64_t jobask_version(const struct monitor *m, const char *key)
 	return hash | 1;
 }
 
+bool jobask_is_worth_again(const struct trouble *trouble)
+{
+	return trouble->exit == EXIT_UNREACHED || trouble->exit == EXIT_TIME;
+}
+
 void jobask_refusal(const Chime__Reply *reply, char *out, size_t size)
 {
 	const Chime__Refusal *refusal = reply != NULL &&

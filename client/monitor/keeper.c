@@ -45,6 +45,11 @@ void keeper_link_down(struct keeper *k)
 	k->up = false;
 }
 
+void keeper_ask_again(struct keeper *k)
+{
+	k->want[KEEPER_JOBS] = k->want[KEEPER_SERVERS] = k->up;
+}
+
 /* ---- what is asked ---- */
 
 static struct order *ask(struct keeper *k, enum keeper_ask what, const Chime__Request *request,

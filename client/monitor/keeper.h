@@ -66,6 +66,9 @@ void keeper_fini(struct keeper *keeper);
 void keeper_link_up(struct keeper *keeper, struct feed *feed, struct moment now);
 void keeper_link_down(struct keeper *keeper);
 
+/* Somebody wants to be sure: jobs and servers are asked for now. */
+void keeper_ask_again(struct keeper *keeper);
+
 /* The next order for the link's courier, NULL = none now. */
 struct order *keeper_next_order(struct keeper *keeper, struct moment now);
 

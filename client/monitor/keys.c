@@ -52,6 +52,8 @@ const struct key_row key_rows[] = {
 	  "w", "why it is so", "Why", 70, "chime why" },
 	{ ACTION_LOG, { 'l' }, IN_NAMES_JOB, GROUP_LOOK,
 	  "l", "its output", "Log", 60, "chime log" },
+	{ ACTION_LOG, { 'l' }, IN_JOB, GROUP_LOOK,
+	  "l", "move in runs, in output", NULL, 0, NULL },
 	{ ACTION_RUN_BEFORE, { '[' }, IN_JOB, GROUP_LOOK,
 	  "[", "older run", "Older", 56, "chime runs" },
 	{ ACTION_RUN_NEXT, { ']' }, IN_JOB, GROUP_LOOK, "]", "newer run", "Newer", 55, NULL },
@@ -207,24 +209,4 @@ size_t key_line_rows(enum view_id view, size_t width, const struct key_row *out[
 		memmove(&out[least], &out[least + 1], (count - least) * sizeof(out[0]));
 	}
 	return count;
-}
-
-size_t key_line(enum view_id view, size_t width, char *out, size_t size)
-{
-	const struct key_row *rows[KEY_LINE_MAX];
-	size_t count = key_line_rows(view, width, rows), len = 0;
-	char name[KEY_NAME_SIZE];
-
-	out[0] = '\0';
-	for (size_t i = 0; i < count; i++) {
-		int n = snprintf(out + len, size - len, "%*s%s%s",
-				 i > 0 ? (int)key_line_gap(width) : 0, "",
-				 key_name(rows[i]->keys[0], name), rows[i]->word);
-		if (n < 0 || (size_t)n >= size - len) {
-			out[len] = '\0';
-			break;
-		}
-		len += (size_t)n;
-	}
-	return len;
 }

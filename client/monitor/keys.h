@@ -90,11 +90,8 @@ static inline size_t key_line_gap(size_t width)
 	return width < 60 ? 1 : 2;
 }
 
-/* The rows whose words fit, in order; returns how many. */
+/* The rows of the key line whose words fit whole, in order, "?Help" the last to go; returns how
+ * many. */
 size_t key_line_rows(enum view_id view, size_t width, const struct key_row *out[KEY_LINE_MAX]);
-
-/* The key line of a view, words whole or not at all, "?Help" the last to go; out is "" when not
- * even that fits. Returns its width. */
-size_t key_line(enum view_id view, size_t width, char *out, size_t size);
 
 #endif

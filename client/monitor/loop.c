@@ -249,10 +249,21 @@ static void learn_others(struct loop *l)
 	link_set_others(&l->link, list, n);
 }
 
+static void take_link_down(struct loop *l)
+{
+	/* The stream is of the server before: it would keep its courier from opening another. */
+	courier_stop_order(l->courier[STREAM], l->keeper.stream_tag);
+	keeper_link_down(&l->keeper);
+}
+
 static void link_was_lost(struct loop *l, const char *why)
 {
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s: %.200s", l->link.server, why);
+	book_note(&l->book, l->now, "link.lost", text);
 	link_break(&l->link, why, l->now);
-	keeper_link_down(&l->keeper);
+	take_link_down(l);
 }
 
 /* Nobody waits for what can't become better by waiting. */
@@ -260,15 +271,6 @@ static bool is_hopeless(const struct loop *l, const struct letter *letter)
 {
 	return !l->monitor.link.ever_up &&
 	       (letter->trouble.exit == EXIT_USAGE || letter->trouble.exit == EXIT_DENIED);
-}
-
-/* The connection of one of the monitor's own carriers broke: if it is the link's, the link is lost;
- * another is opened again with its next order. */
-static void lose_carriers(struct loop *l, const struct letter *letter)
-{
-	if (l->link.state == LINK_UP)
-		link_was_lost(l, letter->trouble.what);
-	memset(l->opened, 0, sizeof(l->opened));
 }
 
 static void take_letter(struct loop *l, const struct letter *letter)
@@ -295,8 +297,10 @@ static void take_letter(struct loop *l, const struct letter *letter)
 	/* Somebody pressed a key for it. */
 	l->paint_now = true;
 	monitor_take_letter(&l->monitor, letter, l->now);
+	/* Whose connection it was is not known here: each is opened anew with its next order. If it
+	 * was the link's, the next question of the keeper finds that out. */
 	if (letter->broke)
-		lose_carriers(l, letter);
+		memset(l->opened, 0, sizeof(l->opened));
 }
 
 static void take_letters(struct loop *l)
@@ -359,6 +363,7 @@ static void tell_link(struct loop *l)
 	struct monitor_link *to = &l->monitor.link;
 	const char *server;
 	uint64_t count;
+	size_t before;
 	int64_t heard = l->feed ? feed_heard_us(l->feed) : 0;
 
 	to->up = l->link.state == LINK_UP;
@@ -375,11 +380,19 @@ static void tell_link(struct loop *l)
 	if (l->ear)
 		snprintf(to->group, sizeof(to->group), "%s", ear_where(l->ear));
 	tell_counters(l, to->counters, sizeof(to->counters));
+	before = to->missing;
 	to->missing = 0;
 	for (size_t i = 0; l->feed && feed_missing(l->feed, i, &server, &count); i++) {
 		if (i == 0)
 			snprintf(to->missing_of, sizeof(to->missing_of), "%s", server);
 		to->missing += count;
+	}
+	if (to->missing > 0 && before == 0) {
+		char text[160];
+
+		snprintf(text, sizeof(text), "%zu events of %s are missing, and asked for",
+			 to->missing, to->missing_of);
+		book_note(&l->book, l->now, "bus.gap", text);
 	}
 	to->other_count = 0;
 	for (size_t i = 0; i < l->link.other_count && to->other_count < 16; i++)
@@ -494,10 +507,11 @@ static void fulfil(struct loop *l, struct wish *wish)
 		break;
 	case WISH_RETRY:
 		link_retry_now(&l->link, l->now);
+		keeper_ask_again(&l->keeper);
 		break;
 	case WISH_CHANGE_SERVER:
 		courier_stop_order(l->courier[CARRIER_LINK], l->link.opening_tag);
-		keeper_link_down(&l->keeper);
+		take_link_down(l);
 		link_change(&l->link, wish->text, l->now);
 		break;
 	case WISH_COPY:
@@ -521,9 +535,6 @@ static void fulfil(struct loop *l, struct wish *wish)
 		break;
 	case WISH_PALETTE:
 		screen_set_palette((screen_palette() + 1) % PALETTE_COUNT);
-		break;
-	case WISH_BELL:
-		screen_bell();
 		break;
 	case WISH_QUIT:
 		l->quit = true;
@@ -623,6 +634,8 @@ static void go_round(struct loop *l)
 		ring(l);
 		give_orders(l);
 		take_output(l);
+		/* What a key may do depends on it. */
+		tell_link(l);
 		take_keys(l);
 		fulfil_all(l);
 		paint(l);
@@ -665,12 +678,12 @@ int loop_run(struct session *s, const struct loop_options *options, struct troub
 	ear_close(l->ear);
 	for (size_t i = 0; i < COURIERS; i++)
 		courier_free(l->courier[i]);
+	mailbox_free(l->box);
 	keeper_fini(&l->keeper);
 	feed_free(l->feed);
 	monitor_fini(&l->monitor);
 	link_fini(&l->link);
 	book_fini(&l->book);
-	/* A courier that was left behind in a name lookup may still put a letter there. */
 	free(l);
 	return code;
 }

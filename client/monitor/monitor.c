@@ -122,9 +122,9 @@ void monitor_show(struct monitor *m, enum view_id view)
 	open_view(m, view);
 }
 
-bool monitor_back(struct monitor *m, struct moment now)
+/* One step back: the view on top goes; the last one gives way to the jobs. False = it is they. */
+static bool go_back(struct monitor *m)
 {
-	m->now = now;
 	if (m->depth > 1) {
 		enum view_id view = m->stack[--m->depth];
 		if (views[view]->close != NULL)
@@ -165,6 +165,16 @@ void monitor_say(struct monitor *m, struct moment now, bool bad, const char *for
 	vsnprintf(m->message[at].text, sizeof(m->message[at].text), format, args);
 	va_end(args);
 	m->status_us = now.boot_us + STATUS_US;
+	/* Who reads older ones goes on reading them. */
+	m->messages.at += m->messages.at > 0;
+}
+
+void monitor_copy(struct monitor *m, struct moment now, const char *text)
+{
+	if (text[0] == '\0')
+		return;
+	monitor_wish(m, WISH_COPY, text);
+	monitor_say(m, now, false, "copied %s", text);
 }
 
 const char *monitor_forbids(const struct monitor *m)
@@ -236,7 +246,7 @@ static void begin_line(struct monitor *m, enum intent action)
 
 static void close_view(struct monitor *m)
 {
-	if (!monitor_back(m, m->now))
+	if (!go_back(m))
 		monitor_wish(m, WISH_QUIT, NULL);
 }
 
@@ -246,11 +256,11 @@ static void act_everywhere(struct monitor *m, enum intent action)
 	switch (action) {
 	case ACTION_HELP:
 		if (monitor_view(m) == VIEW_HELP)
-			monitor_back(m, m->now);
+			go_back(m);
 		else
 			monitor_push(m, VIEW_HELP);
 		break;
-	case ACTION_BACK: monitor_back(m, m->now); break;
+	case ACTION_BACK: go_back(m); break;
 	case ACTION_CLOSE: close_view(m); break;
 	case ACTION_QUIT: monitor_wish(m, WISH_QUIT, NULL); break;
 	case ACTION_VIEW_JOBS: monitor_show(m, VIEW_JOBS); break;
@@ -310,7 +320,7 @@ static void handle_action(struct monitor *m, enum intent action)
 bool monitor_is_typing(const struct monitor *m)
 {
 	if (deed_is_open(&m->deed))
-		return m->deed.state == DEED_REASON || m->deed.state == DEED_COUNT;
+		return m->deed.state == DEED_REASON;
 	return m->typing != TYPING_NOTHING;
 }
 
@@ -326,7 +336,7 @@ static void handle_view_key(struct monitor *m, int key)
 	if (action != ACTION_NONE)
 		handle_action(m, action);
 	else if (monitor_view(m) == VIEW_HELP)
-		monitor_back(m, m->now);
+		go_back(m);
 }
 
 void monitor_key(struct monitor *m, int key, int click_row, int click_col, struct moment now)
@@ -436,7 +446,6 @@ void monitor_draw(struct monitor *m, struct canvas *c, struct moment now)
 		typing_draw(m, c);
 	else
 		header_draw_status(m, c, now);
-	m->draw_all = false;
 	m->drawn = now;
 }
 

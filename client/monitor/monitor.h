@@ -61,7 +61,6 @@ enum wish_kind {
 	WISH_SAVE,			/* `data` to the file `text` (made, never overwritten) */
 	WISH_PAGER,			/* `data` shown by $PAGER */
 	WISH_REDRAW, WISH_MOUSE, WISH_ASCII, WISH_PALETTE,
-	WISH_BELL,
 	WISH_QUIT,
 };
 
@@ -119,10 +118,11 @@ struct job_view {			/* VIEW_JOB */
 	size_t run_top;
 	bool walked;			/* the run was chosen by hand: a newer one waits */
 	bool was_up;			/* the link, at the last look */
-	int log_part;			/* of the output: its end, or all of it (view_job.c) */
+	int log_part;			/* of the output: its end, or all of it (view_job_own.h) */
 	bool log_heard, log_home;	/* a piece came; go to the first line then */
 	bool log_cut;			/* more came than is kept: it was stopped at the front */
 	bool log_retry;			/* it stopped for want of a link: goes on with one */
+	int64_t log_asked_us;		/* boot */
 	uint32_t log_attempts;		/* of the run when it was asked */
 	uint64_t log_first, log_next, log_total;	/* bytes of the output */
 };
@@ -174,7 +174,6 @@ struct monitor {
 	struct canvas frozen_canvas;	/* rows == 0: none; what is shown while frozen */
 	uint64_t next_tag;
 	struct wish *wishes, **wishes_tail;
-	bool draw_all;
 	int click_row, click_col;	/* of the click being handled */
 	int heads_row, list_row;	/* of the last draw: column heads, first row; -1 = none */
 	int tabs_row, drawn_cols;
@@ -198,7 +197,8 @@ void monitor_take_letter(struct monitor *m, const struct letter *letter, struct 
 /* What a : command said; done: it ended with this status (exit code, or 128 + signal). */
 void monitor_take_output(struct monitor *m, const void *data, size_t len, bool done, int status,
 			 struct moment now);
-/* Text is being typed: letters are letters, and what is pasted is text. */
+/* Text is being typed: letters are letters, and what is pasted is text. The number that confirms a
+ * deed is none: an answer can't be pasted. */
 bool monitor_is_typing(const struct monitor *m);
 /* The whole picture; canvas is cleared first. */
 void monitor_draw(struct monitor *m, struct canvas *c, struct moment now);
@@ -222,6 +222,9 @@ void monitor_show(struct monitor *m, enum view_id view);
 void monitor_say(struct monitor *m, struct moment now, bool bad, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Into the clipboard of the terminal, and says so. "" is nothing. */
+void monitor_copy(struct monitor *m, struct moment now, const char *text);
+
 /* Gives an order; takes it, returns its tag. The letter's owner is the view with this tag. */
 uint64_t monitor_order(struct monitor *m, enum carrier carrier, struct order *order);
 void monitor_wish(struct monitor *m, enum wish_kind kind, const char *text);
@@ -233,9 +236,6 @@ void monitor_stop(struct monitor *m, enum carrier carrier, uint64_t tag);
 
 /* What is shown is what was heard last: no link, and the group is not heard either. */
 bool monitor_is_old(const struct monitor *m, struct moment now);
-
-/* One step back: the view on top goes; the last one gives way to the jobs. False = it is they. */
-bool monitor_back(struct monitor *m, struct moment now);
 
 /* Why nothing may be done now, NULL = it may. */
 const char *monitor_forbids(const struct monitor *m);

@@ -18,28 +18,28 @@ enum {
 	PARAMETERS_SIZE = 32,
 	CODE_ESCAPE = 0x1b,
 	CODE_STRING_END = 0x9c,
-	/* Beyond all of enum key: seen by keys_next alone. */
+	/* Beyond all of enum key: seen by press_next alone. */
 	PASTE_BEGIN = 0x300000,
 	PASTE_END,
 };
 
-void keys_init(struct keys *keys, int (*read)(void *arg, int wait_ms), void *arg, bool utf8)
+void press_init(struct press *press, int (*read)(void *arg, int wait_ms), void *arg, bool utf8)
 {
-	*keys = (struct keys){ .read = read, .arg = arg, .utf8 = utf8, .pending = KEYS_NO_CODE };
+	*press = (struct press){ .read = read, .arg = arg, .utf8 = utf8, .pending = PRESS_NO_CODE };
 }
 
-static int read_code(struct keys *keys, int wait_ms)
+static int read_code(struct press *press, int wait_ms)
 {
-	int code = keys->pending;
+	int code = press->pending;
 
-	keys->pending = KEYS_NO_CODE;
-	return code != KEYS_NO_CODE ? code : keys->read(keys->arg, wait_ms);
+	press->pending = PRESS_NO_CODE;
+	return code != PRESS_NO_CODE ? code : press->read(press->arg, wait_ms);
 }
 
 /* What ends a sequence before its time begins something new. */
-static int give_back(struct keys *keys, int code)
+static int give_back(struct press *press, int code)
 {
-	keys->pending = code;
+	press->pending = code;
 	return PRESS_OTHER;
 }
 
@@ -83,7 +83,7 @@ static bool is_number(const char *text)
 	return text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
 }
 
-static int final_key(struct keys *keys, const char *parameters, int final)
+static int final_key(struct press *press, const char *parameters, int final)
 {
 	if (final == '~')
 		return is_number(parameters) ? number_key(strtol(parameters, NULL, 10))
@@ -93,10 +93,10 @@ static int final_key(struct keys *keys, const char *parameters, int final)
 	switch (final) {
 	case 'M':			/* an old mouse: button, column, row */
 		for (int i = 0; i < 3; i++)
-			read_code(keys, WAIT_MS);
+			read_code(press, WAIT_MS);
 		return PRESS_OTHER;
 	case '[':			/* F1 to F5 of the Linux console: ESC [ [ A */
-		read_code(keys, WAIT_MS);
+		read_code(press, WAIT_MS);
 		return PRESS_OTHER;
 	case 'A': case 'B': case 'C': case 'D': case 'H': case 'F': case 'Z':
 		return letter_key(final);
@@ -105,20 +105,20 @@ static int final_key(struct keys *keys, const char *parameters, int final)
 	}
 }
 
-static int read_control(struct keys *keys)
+static int read_control(struct press *press)
 {
 	char parameters[PARAMETERS_SIZE];
 	size_t used = 0;
 
 	for (int i = 0; i < SEQUENCE_MAX; i++) {
-		int code = read_code(keys, WAIT_MS);
-		if (code == KEYS_NO_CODE)
+		int code = read_code(press, WAIT_MS);
+		if (code == PRESS_NO_CODE)
 			return PRESS_OTHER;
 		if (code < 0x20 || code >= 0x7f)
-			return give_back(keys, code);
+			return give_back(press, code);
 		if (code >= 0x40) {
 			parameters[used] = '\0';
-			return final_key(keys, parameters, code);
+			return final_key(press, parameters, code);
 		}
 		/* A longer one is none that is known; its last place keeps it so. */
 		parameters[used] = (char)code;
@@ -128,72 +128,72 @@ static int read_control(struct keys *keys)
 	return PRESS_OTHER;
 }
 
-static int read_shifted(struct keys *keys)
+static int read_shifted(struct press *press)
 {
-	int code = read_code(keys, WAIT_MS);
+	int code = read_code(press, WAIT_MS);
 
-	if (code == KEYS_NO_CODE)
+	if (code == PRESS_NO_CODE)
 		return PRESS_OTHER;
-	return code < 0x20 || code >= 0x7f ? give_back(keys, code) : letter_key(code);
+	return code < 0x20 || code >= 0x7f ? give_back(press, code) : letter_key(code);
 }
 
 /* To its terminator, BEL or ST; or to where the bytes stop. */
-static int read_string(struct keys *keys)
+static int read_string(struct press *press)
 {
 	for (int i = 0; i < SEQUENCE_MAX; i++) {
-		int code = read_code(keys, WAIT_MS);
-		if (code == KEYS_NO_CODE || code == '\a' || code == CODE_STRING_END)
+		int code = read_code(press, WAIT_MS);
+		if (code == PRESS_NO_CODE || code == '\a' || code == CODE_STRING_END)
 			return PRESS_OTHER;
 		if (code == PRESS_CTRL_C)
-			return give_back(keys, code);
+			return give_back(press, code);
 		if (code == CODE_ESCAPE) {
-			code = read_code(keys, WAIT_MS);
-			return code == '\\' || code == KEYS_NO_CODE ? PRESS_OTHER
-								    : give_back(keys, code);
+			code = read_code(press, WAIT_MS);
+			return code == '\\' || code == PRESS_NO_CODE ? PRESS_OTHER
+								     : give_back(press, code);
 		}
 	}
 	return PRESS_OTHER;
 }
 
-static int read_character(struct keys *keys, int first)
+static int read_character(struct press *press, int first)
 {
 	size_t want = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
 	char bytes[4] = { (char)first };
 	uint32_t code;
 
-	if (!keys->utf8 || want == 0 || first > 0xf4)
+	if (!press->utf8 || want == 0 || first > 0xf4)
 		return PRESS_OTHER;
 	for (size_t i = 1; i < want; i++) {
-		int next = read_code(keys, WAIT_MS);
-		if (next == KEYS_NO_CODE)
+		int next = read_code(press, WAIT_MS);
+		if (next == PRESS_NO_CODE)
 			return PRESS_OTHER;
 		if (next < 0x80 || next > 0xbf)
-			return give_back(keys, next);
+			return give_back(press, next);
 		bytes[i] = (char)next;
 	}
 	return utf8_decode(bytes, want, &code) == want && code >= 0xa0 ? (int)code : PRESS_OTHER;
 }
 
-static int read_escape(struct keys *keys)
+static int read_escape(struct press *press)
 {
-	int code = read_code(keys, 0);
+	int code = read_code(press, 0);
 
 	switch (code) {
-	case KEYS_NO_CODE:
+	case PRESS_NO_CODE:
 		return PRESS_ESCAPE;
 	case CODE_ESCAPE:
 	case PRESS_CTRL_C:
-		give_back(keys, code);
+		give_back(press, code);
 		return PRESS_ESCAPE;
 	case '[':
-		return read_control(keys);
+		return read_control(press);
 	case 'O':
-		return read_shifted(keys);
+		return read_shifted(press);
 	case ']': case 'P': case 'X': case '^': case '_':
-		return read_string(keys);
+		return read_string(press);
 	default:
 		if (code >= 0x80 && code < 0x100)
-			read_character(keys, code);
+			read_character(press, code);
 		return PRESS_OTHER;
 	}
 }
@@ -217,25 +217,25 @@ static int control_key(int code)
 	}
 }
 
-static int read_key(struct keys *keys)
+static int read_key(struct press *press)
 {
-	int code = read_code(keys, 0);
+	int code = read_code(press, 0);
 
-	if (code == KEYS_NO_CODE)
+	if (code == PRESS_NO_CODE)
 		return KEY_NONE;
 	if (code > 0xff)
 		return code;
 	if (code == CODE_ESCAPE)
-		return read_escape(keys);
+		return read_escape(press);
 	if (code < 0x20 || code == 0x7f)
 		return control_key(code);
 	if (code < 0x7f)
 		return code;
 	if (code == 0x9b)
-		return read_control(keys);
+		return read_control(press);
 	if (code == 0x8f)
-		return read_shifted(keys);
-	return read_character(keys, code);
+		return read_shifted(press);
+	return read_character(press, code);
 }
 
 static bool is_character(int key)
@@ -243,15 +243,15 @@ static bool is_character(int key)
 	return key >= 0x20 && key < PRESS_BACKSPACE && (key < 0x7f || key >= 0xa0);
 }
 
-int keys_next(struct keys *keys)
+int press_next(struct press *press)
 {
 	for (int i = 0; i < PASTE_PIECE; i++) {
-		int key = read_key(keys);
+		int key = read_key(press);
 		if (key == PASTE_BEGIN || key == PASTE_END) {
-			keys->pasting = key == PASTE_BEGIN;
+			press->pasting = key == PASTE_BEGIN;
 			continue;
 		}
-		if (key == KEY_NONE || !keys->pasting || (keys->typing && is_character(key)))
+		if (key == KEY_NONE || !press->pasting || (press->typing && is_character(key)))
 			return key;
 	}
 	return PRESS_OTHER;

@@ -20,23 +20,23 @@
 
 #include <stdbool.h>
 
-enum { KEYS_NO_CODE = -1 };
+enum { PRESS_NO_CODE = -1 };
 
-struct keys {
+struct press {
 	/* The next byte (0-255) or a key the terminal's description knows (PRESS_UP ...), waiting
-	 * at most so long; KEYS_NO_CODE = none. */
+	 * at most so long; PRESS_NO_CODE = none. */
 	int (*read)(void *arg, int wait_ms);
 	void *arg;
 	bool utf8;
 	bool typing;
 	bool pasting;
-	int pending;			/* a code read too far; KEYS_NO_CODE = none */
+	int pending;			/* a code read too far; PRESS_NO_CODE = none */
 };
 
-void keys_init(struct keys *keys, int (*read)(void *arg, int wait_ms), void *arg, bool utf8);
+void press_init(struct press *press, int (*read)(void *arg, int wait_ms), void *arg, bool utf8);
 
 /* The next key, KEY_NONE = nothing is there. A paste comes in pieces: after some thousand dropped
  * characters this returns PRESS_OTHER, so that it never takes long. */
-int keys_next(struct keys *keys);
+int press_next(struct press *press);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "client/say.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -253,7 +252,7 @@ static size_t collect(struct rows *rows, const struct book *book, struct moment 
 	rows->total = 0;
 	rows->hides_failed = false;
 	for (struct book_job *job = book->jobs; job != NULL; job = job->hh.next) {
-		if (job->removed && !jobstates[job->state].active)
+		if (!book_job_is_there(job))
 			continue;
 		rows->total++;
 		if (!filter_match(&rows->words, job, now))
@@ -270,7 +269,7 @@ static void drop_tags(struct rows *rows, const struct book *book)
 
 	HASH_ITER(hh, rows->tags, tag, next) {
 		const struct book_job *job = book_find_job(book, tag->key);
-		if (job != NULL && (!job->removed || jobstates[job->state].active))
+		if (job != NULL && book_job_is_there(job))
 			continue;
 		HASH_DEL(rows->tags, tag);
 		free(tag);
@@ -323,17 +322,6 @@ void rows_update(struct rows *rows, const struct book *book, struct moment now)
 	    (rows->owed && !calm))
 		make_list(rows, book, now, calm);
 	show_cursor(rows);
-}
-
-int64_t rows_due_us(const struct rows *rows)
-{
-	int64_t due_us = INT64_MAX;
-
-	if (filter_is_timed(&rows->words))
-		due_us = rows->made_us + ROWS_TIMED_US;
-	if (rows->owed && rows->key_us + ROWS_CALM_US < due_us)
-		due_us = rows->key_us + ROWS_CALM_US;
-	return due_us;
 }
 
 int rows_set_filter(struct rows *rows, const char *text, char *err, size_t err_size)

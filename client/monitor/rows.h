@@ -58,8 +58,6 @@ void rows_fini(struct rows *rows);
 /* Makes the list anew from the book if that has changed (or the filter, the sort); to be called
  * before every use of the list. Keeps places while calm. */
 void rows_update(struct rows *rows, const struct book *book, struct moment now);
-/* When rows_update() will have something to do by time alone: boot; INT64_MAX = never. */
-int64_t rows_due_us(const struct rows *rows);
 
 /* 0, or -EINVAL with a message in err (an unknown word); the filter is then as before. */
 int rows_set_filter(struct rows *rows, const char *text, char *err, size_t err_size);

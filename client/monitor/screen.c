@@ -41,7 +41,7 @@ static struct {
 	cchar_t *line;			/* CANVAS_COLS_MAX */
 	struct termios before;
 	struct screen_options options;
-	struct keys keys;
+	struct press press;
 	enum palette palette;
 	bool color, utf8, xterm;	/* what the terminal can */
 	bool cleaned_up;		/* atexit() knows */
@@ -280,7 +280,7 @@ int screen_open(const struct screen_options *options, struct trouble *t)
 		return fail_opening(t, name);
 	term.input = newpad(1, 1);
 	term.line = say_calloc(CANVAS_COLS_MAX, sizeof(*term.line));
-	keys_init(&term.keys, read_terminal, NULL, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+	press_init(&term.press, read_terminal, NULL, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
 	if (!term.cleaned_up)
 		atexit(screen_close);
 	term.cleaned_up = true;
@@ -543,7 +543,7 @@ static int read_terminal(void *arg, int wait_ms)
 	wtimeout(term.input, wait_ms);
 	int code = wgetch(term.input);
 	if (code == ERR)
-		return KEYS_NO_CODE;
+		return PRESS_NO_CODE;
 	return code < KEY_MIN ? code & 0xff : find_key(code);
 }
 
@@ -562,21 +562,21 @@ int screen_key(void)
 	obey_signals();
 	if (!rescue_active())
 		return KEY_NONE;
-	bool pasting = term.keys.pasting;
-	int key = keys_next(&term.keys);
-	if (key != KEY_NONE || pasting != term.keys.pasting) {
+	bool pasting = term.press.pasting;
+	int key = press_next(&term.press);
+	if (key != KEY_NONE || pasting != term.press.pasting) {
 		term.pasted_ms = now_ms();
 		return key;
 	}
-	if (term.keys.pasting && now_ms() - term.pasted_ms > PASTE_QUIET_MS)
-		term.keys.pasting = false;
+	if (term.press.pasting && now_ms() - term.pasted_ms > PASTE_QUIET_MS)
+		term.press.pasting = false;
 	note_hangup();
 	return KEY_NONE;
 }
 
 void screen_set_typing(bool on)
 {
-	term.keys.typing = on;
+	term.press.typing = on;
 }
 
 void screen_click(int *row, int *col)

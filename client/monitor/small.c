@@ -6,6 +6,7 @@
 #include "client/monitor/counts.h"
 #include "client/monitor/header.h"
 #include "client/monitor/when.h"
+#include "client/monitor/wrap.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ static const struct book_job *find_worst(const struct book *book)
 	const struct book_job *worst = NULL;
 
 	for (const struct book_job *job = book->jobs; job != NULL; job = job->hh.next) {
+		if (!book_job_is_there(job))
+			continue;
 		if (worst == NULL || book_job_shown(job) < book_job_shown(worst) ||
 		    (book_job_shown(job) == book_job_shown(worst) &&
 		     job->since_us > worst->since_us))
@@ -130,7 +133,7 @@ void small_draw(struct monitor *m, struct canvas *c, struct moment now)
 	if (is_trouble(worst) && c->rows >= 5) {
 		book_why(m->book, worst, now, why, sizeof(why));
 		const char *text = strstr(why, ": ");
-		header_put_wrapped(c, 3, 0, c->rows - 4, c->cols, STYLE_DIM,
+		wrap_put(c, 3, 0, c->rows - 4, c->cols, STYLE_DIM,
 				   text != NULL ? text + 2 : why);
 	}
 	snprintf(line, sizeof(line), "%s %s", m->book->environment,

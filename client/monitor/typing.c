@@ -6,10 +6,8 @@
 #include "client/monitor/commandline.h"
 #include "client/monitor/complete.h"
 #include "client/monitor/screen.h"
-#include "client/say.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 void typing_begin(struct monitor *m, enum typing what, const char *text)

@@ -3,16 +3,13 @@
  * cursor was moved up; End follows again.
  *
  * Events are known by their number since the first (1, 2, ...), so that what comes moves nothing.
- * The filter's plain words are looked for in the line, on: in its origin; other words are about
+ * Of the filter, parts are looked for in the line, on: in its origin; the other words are about
  * jobs and do not count here.
  */
 #include "client/monitor/monitor.h"
 #include "client/monitor/when.h"
 #include "client/say.h"
 
-#include "proto/names.h"
-
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,33 +26,14 @@ static const struct book_event *find_event(const struct book *book, uint64_t num
 	return book_event(book, (size_t)(book->event_total - number));
 }
 
-static bool matches_word(const struct book_event *e, const char *line, const char *word)
+static bool matches(const struct book_event *e, const struct filter *filter)
 {
-	bool not = word[0] == '-' && word[1] != '\0', found;
+	char line[LINE_SIZE];
 
-	word += not;
-	if (strncmp(word, "on:", 3) == 0)
-		found = word[3] == '\0' || glob_match(word + 3, e->origin);
-	else if (strpbrk(word, ":<>") != NULL)
-		return true;
-	else
-		found = strcasestr(line, word) != NULL;
-	return found != not;
-}
-
-static bool matches(const struct book_event *e, const char *filter)
-{
-	char line[LINE_SIZE], words[ROWS_FILTER_SIZE], *save = NULL;
-
-	if (filter[0] == '\0')
+	if (filter->count == 0)
 		return true;
 	snprintf(line, sizeof(line), "%s %s %s %s", e->origin, e->kind, e->job, e->text);
-	snprintf(words, sizeof(words), "%s", filter);
-	for (char *w = strtok_r(words, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
-		if (!matches_word(e, line, w))
-			return false;
-	}
-	return true;
+	return filter_match_line(filter, e->origin, line);
 }
 
 /* number freed by the caller. */
@@ -66,7 +44,7 @@ static struct shown list_shown(const struct monitor *m)
 
 	for (size_t i = book->event_count; i-- > 0; ) {
 		const struct book_event *e = book_event(book, i);
-		if (e != NULL && matches(e, m->rows.filter))
+		if (e != NULL && matches(e, &m->rows.words))
 			s.number[s.count++] = book->event_total - i;
 	}
 	return s;
@@ -156,7 +134,7 @@ static void draw_event(struct monitor *m, struct canvas *c, int row, const struc
 static void draw_foot(struct monitor *m, struct canvas *c, int row, const struct shown *s)
 {
 	char text[256];
-	size_t newer = s->count - 1 - m->events.at;
+	size_t newer = s->count > 0 ? s->count - 1 - m->events.at : 0;
 
 	if (m->events.number == 0)
 		snprintf(text, sizeof(text), "following   %zu of %zu events%s%s", s->count,
@@ -237,10 +215,7 @@ static void copy_job(struct monitor *m, const struct shown *s)
 {
 	const struct book_event *e = current_event(m, s);
 
-	if (e == NULL || e->job[0] == '\0')
-		return;
-	monitor_wish(m, WISH_COPY, e->job);
-	monitor_say(m, m->now, false, "copied %s", e->job);
+	monitor_copy(m, m->now, e != NULL ? e->job : "");
 }
 
 static bool click(struct monitor *m, const struct shown *s)

@@ -2,7 +2,6 @@
  * view_help.c - the keys of the view below, made from the table of keys and the menu of actions,
  * so that it cannot be wrong. Two columns from 76 columns on, else one; it scrolls.
  */
-#include "client/monitor/header.h"
 #include "client/monitor/monitor.h"
 
 #include "proto/version.h"

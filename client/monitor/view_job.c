@@ -1,12 +1,11 @@
 /*
- * view_job.c - one job: what it is, its runs, the output of the run that is chosen. Here: asking,
- * answers, keys; the picture is in view_job_show.c.
+ * view_job.c - one job: what it is, its runs, the output of the run that is chosen. Here: the job
+ * and its runs, keys; the output is in view_job_log.c, the picture in view_job_show.c.
  *
  *	open -> show, runs, log of the newest run that began (its end first, followed while live)
- *	the job's row changes -> show and runs again, once a second at most
+ *	the job's row changes, no answer came -> show and runs again, once a second at most
+ *	the output broke off -> on from there, with the link or after a while
  *	another run, the view is left -> the order of the log before is stopped
- *	Home, and the beginning is not here -> the log from its first byte; End after a long one was
- *	stopped at what can be kept -> its end again
  */
 #include "client/monitor/view_job_own.h"
 
@@ -20,149 +19,9 @@
 
 enum {
 	ASK_LEAST_US = 1000000,
+	LOG_AGAIN_US = 5000000,		/* an output that broke off */
 	RUNS_ASKED = 50,
-	LAST_BYTES = 256 << 10,		/* of an output, to begin with */
-	/* By more than a piece can become: each byte a tab, or each a line. */
-	BYTES_FULL = TEXT_BYTES - (1 << 20),
-	LINES_FULL = TEXT_LINES - (1 << 17),
 };
-
-static const char *server_of(const struct job_view *v)
-{
-	const char *at = strrchr(v->key, '@');
-	return at != NULL ? at + 1 : "";
-}
-
-/* ---- the log ---- */
-
-static void ask_log(struct monitor *m)
-{
-	struct job_view *v = &m->job;
-	Chime__Request request = CHIME__REQUEST__INIT;
-	Chime__LogRequest log = CHIME__LOG_REQUEST__INIT;
-	char target[96];
-
-	snprintf(target, sizeof(target), "%llu@%s", (unsigned long long)v->log_run, server_of(v));
-	log.target = target;
-	log.has_follow = log.follow = true;
-	/* After a lost connection it goes on behind what is here. */
-	log.has_offset = v->log_heard;
-	log.offset = v->log_next;
-	log.has_last = !v->log_heard && v->log_part == JOB_LOG_END;
-	log.last = LAST_BYTES;
-	request.body_case = CHIME__REQUEST__BODY_LOG;
-	request.log = &log;
-	struct order *order = order_new(ORDER_ASK, 0);
-	order_set_request(order, &request);
-	order->follow = order->at_owner = true;
-	v->log_tag = monitor_order(m, CARRIER_LOG, order);
-	v->log_retry = false;
-	v->log_why[0] = '\0';
-}
-
-static void stop_log(struct monitor *m)
-{
-	monitor_stop(m, CARRIER_LOG, m->job.log_tag);
-	m->job.log_tag = 0;
-}
-
-/* This part of this run, from nothing. */
-static void open_log(struct monitor *m, uint64_t run, enum job_log_part part)
-{
-	struct job_view *v = &m->job;
-
-	stop_log(m);
-	text_clear(&v->log);
-	v->log.follow = part == JOB_LOG_END;
-	v->log_run = run;
-	v->log_part = part;
-	v->log_live = v->log_done = v->log_heard = v->log_cut = v->log_retry = false;
-	v->log_home = part == JOB_LOG_ALL;
-	v->log_first = v->log_next = v->log_total = 0;
-	v->log_why[0] = '\0';
-	if (run == 0)
-		return;
-	if (m->link.up)
-		ask_log(m);
-	else
-		v->log_retry = true;
-}
-
-/* Output that begins amid a line begins with the next one. */
-static size_t skip_to_line(const uint8_t *data, size_t len)
-{
-	const uint8_t *end = memchr(data, '\n', len);
-	return end != NULL ? (size_t)(end - data) + 1 : 0;
-}
-
-static void add_output(struct job_view *v, const Chime__LogReply *log)
-{
-	size_t len = log->has_data ? log->data.len : 0, from = 0;
-
-	if (len > 0 && !v->log_heard) {
-		v->log_first = log->offset;
-		if (log->offset > 0 && v->log_part == JOB_LOG_END)
-			from = skip_to_line(log->data.data, len);
-		v->log_first += from;
-	} else if (len > 0 && log->skipped > 0) {
-		text_end(&v->log);
-		text_print(&v->log, "(%llu bytes here are no longer kept)",
-			   (unsigned long long)log->skipped);
-	}
-	if (len == 0)
-		return;
-	text_add(&v->log, log->data.data + from, len - from);
-	v->log_next = log->offset + len;
-	v->log_heard = true;
-}
-
-static void take_log(struct monitor *m, const Chime__LogReply *log)
-{
-	struct job_view *v = &m->job;
-
-	v->log_live = log->live;
-	if (log->has_total)
-		v->log_total = log->total;
-	add_output(v, log);
-	if (!v->log_home)
-		return;
-	v->log.unseen = 0;		/* it was there before */
-	if (v->log_next >= v->log_total) {
-		v->log_home = false;
-	} else if ((v->log.len > BYTES_FULL || v->log.line_count > LINES_FULL) && !v->log.follow) {
-		/* More would push out the beginning, which was asked for. */
-		v->log_cut = true;
-		v->log_home = false;
-		stop_log(m);
-		text_end(&v->log);
-		text_print(&v->log, "(the output goes on; End shows its end)");
-	}
-}
-
-static bool letter_log(struct monitor *m, const struct letter *l)
-{
-	struct job_view *v = &m->job;
-
-	if (l->trouble.exit != 0) {
-		v->log_retry = l->trouble.exit == EXIT_UNREACHED || l->trouble.exit == EXIT_TIME;
-		snprintf(v->log_why, sizeof(v->log_why), "%.150s%s%.100s", l->trouble.what,
-			 l->trouble.why[0] != '\0' ? ": " : "", l->trouble.why);
-		v->log_live = false;
-	} else if (l->reply != NULL && l->reply->body_case == CHIME__REPLY__BODY_LOG) {
-		take_log(m, l->reply->log);
-	} else {
-		jobask_refusal(l->reply, v->log_why, sizeof(v->log_why));
-	}
-	if (!l->done || v->log_tag == 0)
-		return true;
-	v->log_tag = 0;
-	if (l->trouble.exit == 0) {
-		v->log_done = true;
-		v->log_live = false;
-		text_end(&v->log);
-	}
-	return true;
-}
 
 /* ---- runs ---- */
 
@@ -205,7 +64,7 @@ static void show_run(struct monitor *m)
 	struct job_view *v = &m->job;
 
 	if (v->run_count == 0) {
-		open_log(m, 0, JOB_LOG_END);
+		job_log_open(m, 0, JOB_LOG_END);
 		snprintf(v->log_why, sizeof(v->log_why), "it has not run yet");
 		return;
 	}
@@ -219,7 +78,7 @@ static void show_run(struct monitor *m)
 			v->log_attempts = run->attempts;
 		return;
 	}
-	open_log(m, run->run, JOB_LOG_END);
+	job_log_open(m, run->run, JOB_LOG_END);
 	v->log_attempts = run->attempts;
 }
 
@@ -368,9 +227,10 @@ void job_view_refresh(struct monitor *m, struct moment now)
 	if (changed && idle && (first || now.boot_us - v->asked_us >= ASK_LEAST_US)) {
 		v->was_up = true;
 		ask_job(m, now);
-		if (v->log_retry && v->log_run != 0 && v->log_tag == 0)
-			ask_log(m);
 	}
+	if (v->log_retry && v->log_run != 0 && v->log_tag == 0 &&
+	    (up_again || now.boot_us - v->log_asked_us >= LOG_AGAIN_US))
+		job_log_ask(m, now);
 }
 
 static bool letter_job(struct monitor *m, const struct letter *l)
@@ -382,6 +242,8 @@ static bool letter_job(struct monitor *m, const struct letter *l)
 		v->show_tag = 0;
 	else if (l->done)
 		v->runs_tag = 0;
+	if (jobask_is_worth_again(&l->trouble))
+		v->version = 0;
 	if (l->trouble.exit != 0)
 		snprintf(v->trouble, sizeof(v->trouble), "%.250s", l->trouble.what);
 	else if (l->reply != NULL && l->reply->body_case == CHIME__REPLY__BODY_SHOW && show)
@@ -402,8 +264,10 @@ static bool letter(struct monitor *m, const struct letter *l, struct moment now)
 	(void)now;
 	if (l->tag == 0)
 		return false;
-	if (l->tag == v->log_tag)
-		return letter_log(m, l);
+	if (l->tag == v->log_tag) {
+		job_log_take_letter(m, l);
+		return true;
+	}
 	return (l->tag == v->show_tag || l->tag == v->runs_tag) && letter_job(m, l);
 }
 
@@ -416,7 +280,7 @@ static void close_job(struct monitor *m)
 
 	monitor_stop(m, CARRIER_LINK, v->show_tag);
 	monitor_stop(m, CARRIER_LINK, v->runs_tag);
-	stop_log(m);
+	job_log_stop(m);
 	free_runs(v);
 	free_show(v);
 	text_fini(&v->log);
@@ -444,30 +308,7 @@ static void open(struct monitor *m, struct moment now)
 	job_view_refresh(m, now);
 	/* The newest run is known before the answer; one that waits has said nothing. */
 	if (job != NULL && job->run != 0 && job->started_us != 0)
-		open_log(m, job->run, JOB_LOG_END);
-}
-
-static void go_home(struct monitor *m)
-{
-	struct job_view *v = &m->job;
-	bool missing = v->log_first > 0 || v->log.dropped > 0;
-
-	v->log_focus = true;
-	if (!missing || v->log_cut || v->log_run == 0)
-		text_act(&v->log, ACTION_HOME);
-	else
-		open_log(m, v->log_run, JOB_LOG_ALL);
-}
-
-static void go_end(struct monitor *m)
-{
-	struct job_view *v = &m->job;
-
-	v->log_focus = true;
-	if (v->log_cut)
-		open_log(m, v->log_run, JOB_LOG_END);
-	else
-		text_act(&v->log, ACTION_FOLLOW);
+		job_log_open(m, job->run, JOB_LOG_END);
 }
 
 static bool act(struct monitor *m, enum intent action, struct moment now)
@@ -485,16 +326,15 @@ static bool act(struct monitor *m, enum intent action, struct moment now)
 		return true;
 	case ACTION_OPEN: v->log_focus = true; return true;
 	case ACTION_LOG: v->log_focus = !v->log_focus; return true;
-	case ACTION_HOME: go_home(m); return true;
+	case ACTION_HOME: job_log_go_home(m); return true;
 	case ACTION_END:
-	case ACTION_FOLLOW: go_end(m); return true;
+	case ACTION_FOLLOW: job_log_go_end(m); return true;
 	case ACTION_PAGE_UP:
 	case ACTION_PAGE_DOWN: v->log_focus = true; break;
-	case ACTION_WHY:
-		snprintf(m->subject, sizeof(m->subject), "%s", v->key);
-		monitor_push(m, VIEW_WHY);
-		return true;
-	case ACTION_COPY: monitor_wish(m, WISH_COPY, v->key); return true;
+	case ACTION_COPY: monitor_copy(m, now, v->key); return true;
+	case ACTION_RETRY:
+		v->version = 0;
+		return false;		/* and the link */
 	default: break;
 	}
 	return textview_act(m, &v->log, action, now);
@@ -508,7 +348,7 @@ static void typed(struct monitor *m, enum typing what, const char *line, struct 
 	    (v->log_first > 0 || v->log.dropped > 0 || v->log_cut))
 		monitor_say(m, now, true, "only the part that is here is saved; all of it: "
 			    "chime log %llu@%s > FILE", (unsigned long long)v->log_run,
-			    server_of(v));
+			    job_view_server(v));
 }
 
 const struct view view_job = {

@@ -49,10 +49,20 @@ static void draw_title(struct monitor *m, struct canvas *c, int row, const struc
 	canvas_put(c, row, used + 3, -1, STYLE_STATE + state, right);
 }
 
+/* How long a run took, or has taken so far; one that ended nobody knows when: "-". */
+static void write_took(const struct run_shown *run, struct moment now, char out[WHEN_SIZE])
+{
+	enum jobstate state = jobstate_parse(run->state);
+	bool active = state < JOBSTATE_COUNT && jobstates[state].active;
+
+	when_span(run->took_us >= 0 ? run->took_us : active && run->start_us != 0 ?
+		  now.wall_us - run->start_us : -1, out);
+}
+
 static void draw_run_line(struct monitor *m, struct canvas *c, int row, struct moment now)
 {
 	const struct job_view *v = &m->job;
-	char took[WHEN_SIZE] = "-", attempt[24] = "";
+	char took[WHEN_SIZE], attempt[24] = "";
 
 	if (v->run_count == 0) {
 		const char *text = v->trouble[0] != '\0' ? v->trouble : !m->link.up ? "no link"
@@ -62,8 +72,7 @@ static void draw_run_line(struct monitor *m, struct canvas *c, int row, struct m
 		return;
 	}
 	const struct run_shown *run = &v->run[v->run_at];
-	if (run->start_us != 0)
-		when_span(run->took_us >= 0 ? run->took_us : now.wall_us - run->start_us, took);
+	write_took(run, now, took);
 	if (run->attempts > 0)
 		snprintf(attempt, sizeof(attempt), "  try %u", run->attempts);
 	canvas_print(c, row, 1, -1, STYLE_PLAIN, "run %llu@%s%s  by %s  %s%s%s%s%s",
@@ -161,12 +170,10 @@ static void draw_run(struct monitor *m, struct canvas *c, int row, const struct 
 		     struct moment now)
 {
 	enum jobstate state = jobstate_parse(run->state);
-	bool active = state < JOBSTATE_COUNT && jobstates[state].active;
-	char start[WHEN_SIZE], took[WHEN_SIZE] = "-", exit[20];
+	char start[WHEN_SIZE], took[WHEN_SIZE], exit[20];
 
 	when_instant(run->start_us, now, m->utc, start);
-	if (run->start_us != 0 && (run->took_us >= 0 || active))
-		when_span(run->took_us >= 0 ? run->took_us : now.wall_us - run->start_us, took);
+	write_took(run, now, took);
 	if (run->exit_code >= 0)
 		snprintf(exit, sizeof(exit), "%d", run->exit_code);
 	else

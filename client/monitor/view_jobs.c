@@ -9,10 +9,10 @@
  *	60 - 79		ST JOB@SERVER TOOK NEXT NOTE
  *	40 - 59		ST JOB@SERVER SINCE
  */
-#include "client/monitor/header.h"
 #include "client/monitor/monitor.h"
 #include "client/monitor/note.h"
 #include "client/monitor/when.h"
+#include "client/monitor/wrap.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -63,8 +63,7 @@ static int clamp(int value, int least, int most)
 	return value < least ? least : value > most ? most : value;
 }
 
-/* The longest names on the screen or around it decide; rows do not change it while scrolling
- * little. */
+/* The longest names of the first 2000 rows decide, so that scrolling does not move columns. */
 static void measure_names(const struct rows *rows, int *job, int *server)
 {
 	*job = 3;
@@ -295,7 +294,7 @@ static void draw_why(struct monitor *m, struct canvas *c, int row, int rows, str
 	book_why(m->book, job, now, why, sizeof(why));
 	/* On a narrow screen the row says already which job it is and how it stands. */
 	const char *reason = c->cols < 60 ? strstr(why, ": ") : NULL;
-	int used = header_put_wrapped(c, row, margin, rows, c->cols - 2 * margin, STYLE_BOLD,
+	int used = wrap_put(c, row, margin, rows, c->cols - 2 * margin, STYLE_BOLD,
 				      reason != NULL ? reason + 2 : why);
 	if (used < rows && c->cols >= 60)
 		canvas_put(c, row + used, margin, c->cols - 2 * margin, STYLE_DIM,
@@ -352,16 +351,6 @@ static void toggle_tag(struct monitor *m)
 	rows_move(&m->rows, 1);
 }
 
-static void copy_name(struct monitor *m, struct moment now)
-{
-	const struct book_job *job = rows_current(&m->rows);
-
-	if (job == NULL)
-		return;
-	monitor_wish(m, WISH_COPY, job->key);
-	monitor_say(m, now, false, "copied %s", job->key);
-}
-
 static void set_sort(struct monitor *m, int by)
 {
 	enum rows_sort sort = (enum rows_sort)(((int)m->rows.sort + by + SORT_COUNT) % SORT_COUNT);
@@ -385,7 +374,7 @@ static bool step_back(struct monitor *m)
 	return true;
 }
 
-static bool click(struct monitor *m, struct moment now)
+static bool click(struct monitor *m)
 {
 	struct layout l;
 	int cols = m->drawn_cols;
@@ -410,7 +399,6 @@ static bool click(struct monitor *m, struct moment now)
 		open_job(m, VIEW_JOB, false);
 	else
 		rows_go_to(&m->rows, key);
-	(void)now;
 	return true;
 }
 
@@ -435,10 +423,12 @@ static bool act(struct monitor *m, enum intent action, struct moment now)
 	case ACTION_UNTAG: rows_untag_all(&m->rows); return true;
 	case ACTION_TAG_ALL: rows_tag_all_shown(&m->rows); return true;
 	case ACTION_TROUBLE: rows_set_trouble_only(&m->rows, !m->rows.trouble_only); return true;
-	case ACTION_COPY: copy_name(m, now); return true;
+	case ACTION_COPY:
+		monitor_copy(m, now, m->rows.count > 0 ? m->rows.cursor : "");
+		return true;
 	case ACTION_SORT_NEXT: set_sort(m, 1); return true;
 	case ACTION_SORT_BEFORE: set_sort(m, -1); return true;
-	case ACTION_CLICK: return click(m, now);
+	case ACTION_CLICK: return click(m);
 	case ACTION_BACK: return step_back(m);
 	default: return false;
 	}

@@ -1,9 +1,9 @@
 /*
  * view_messages.c - what the status line said, newest at the bottom.
  */
-#include "client/monitor/header.h"
 #include "client/monitor/monitor.h"
 #include "client/monitor/when.h"
+#include "client/monitor/wrap.h"
 
 #include <stdio.h>
 
@@ -32,14 +32,14 @@ static void draw(struct monitor *m, struct canvas *c, int row, int rows, struct 
 	size_t end = m->message_count - m->messages.at, first = end;
 	int used = 0, width = c->cols - text > 8 ? c->cols - text : 8;
 	while (first > 0 && used < rows)
-		used += header_wrapped_rows(c, width, find_message(m, --first)->text);
+		used += wrap_rows(c, width, find_message(m, --first)->text);
 	if (used > rows && first + 1 < end)
 		first++;
 	for (size_t i = first; i < end && rows > 0; i++) {
 		const struct message *message = find_message(m, i);
 		when_short(message->wall_us, now, m->utc, when);
 		canvas_put(c, row, 1, 8, STYLE_DIM, when);
-		int n = header_put_wrapped(c, row, text, rows, width,
+		int n = wrap_put(c, row, text, rows, width,
 					   message->bad ? STYLE_BAD : STYLE_PLAIN, message->text);
 		row += n;
 		rows -= n;

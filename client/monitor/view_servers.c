@@ -5,9 +5,9 @@
 #include "client/monitor/header.h"
 #include "client/monitor/monitor.h"
 #include "client/monitor/when.h"
+#include "client/monitor/wrap.h"
 #include "client/say.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +95,10 @@ static struct table make_table(const struct book *book)
 		t.row[t.count++].server = s;
 	if (t.count > 1)
 		qsort(t.row, t.count, sizeof(*t.row), compare_rows);
-	for (const struct book_job *job = book->jobs; job != NULL; job = job->hh.next)
-		count_job(&t, &last, job);
+	for (const struct book_job *job = book->jobs; job != NULL; job = job->hh.next) {
+		if (book_job_is_there(job))
+			count_job(&t, &last, job);
+	}
 	return t;
 }
 
@@ -282,7 +284,7 @@ struct said { struct canvas *c; int row, rows; };
 static void say_line(struct said *said, enum style style, const char *text)
 {
 	int margin = said->c->cols >= 60 ? 1 : 0;
-	int used = header_put_wrapped(said->c, said->row, margin, said->rows,
+	int used = wrap_put(said->c, said->row, margin, said->rows,
 				      said->c->cols - 2 * margin, style, text);
 
 	said->row += used;
@@ -449,12 +451,7 @@ static bool act(struct monitor *m, enum intent action, struct moment now)
 	case ACTION_HOME: move_to(m, &t, 0); break;
 	case ACTION_END: move_to(m, &t, (long long)t.count); break;
 	case ACTION_OPEN: open_server(m, now); break;
-	case ACTION_COPY:
-		if (m->servers.name[0] != '\0') {
-			monitor_wish(m, WISH_COPY, m->servers.name);
-			monitor_say(m, now, false, "copied %s", m->servers.name);
-		}
-		break;
+	case ACTION_COPY: monitor_copy(m, now, m->servers.name); break;
 	case ACTION_CLICK: done = click(m, &t, now); break;
 	default: done = false;
 	}

@@ -29,7 +29,8 @@ static void ask(struct monitor *m, struct moment now)
 	snprintf(m->why_asked, sizeof(m->why_asked), "%s", m->why_key);
 }
 
-/* Asks when what is known is not of this job, or older than its row; once a second at most. */
+/* Asks when what is known is not of this job, older than its row, or did not come; once a second
+ * at most. */
 static void refresh(struct monitor *m, struct moment now)
 {
 	bool changed = strcmp(m->why_asked, m->why_key) != 0 ||
@@ -184,6 +185,8 @@ static bool letter(struct monitor *m, const struct letter *l, struct moment now)
 		return false;
 	if (l->done)
 		m->why_tag = 0;
+	if (jobask_is_worth_again(&l->trouble))
+		m->why_version = 0;
 	if (l->trouble.exit != 0)
 		snprintf(m->why_trouble, sizeof(m->why_trouble), "%.250s", l->trouble.what);
 	else if (l->reply != NULL && l->reply->body_case == CHIME__REPLY__BODY_WHY)
@@ -245,6 +248,12 @@ static void draw(struct monitor *m, struct canvas *c, int row, int rows, struct 
 
 static bool act(struct monitor *m, enum intent action, struct moment now)
 {
+	if (action == ACTION_COPY) {
+		monitor_copy(m, now, m->why_key);
+		return true;
+	}
+	if (action == ACTION_RETRY)
+		m->why_version = 0;
 	return textview_act(m, &m->why, action, now);
 }
 

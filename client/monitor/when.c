@@ -41,111 +41,73 @@ static enum distance judge_distance(int64_t wall_us, struct moment now, const st
 	return then->tm_year == today.tm_year ? SAME_YEAR : FAR;
 }
 
-void when_instant(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZE])
+/* A letter is a part of the time, everything else is itself. */
+static void write_part(const struct tm *t, int64_t wall_us, char letter, char out[16])
+{
+	switch (letter) {
+	case 'h': snprintf(out, 16, "%02d", t->tm_hour); break;
+	case 'm': snprintf(out, 16, "%02d", t->tm_min); break;
+	case 's': snprintf(out, 16, "%02d", t->tm_sec); break;
+	case 'u': snprintf(out, 16, "%03d", (int)(wall_us % SECOND_US / 1000)); break;
+	case 'W': snprintf(out, 16, "%s", days[t->tm_wday]); break;
+	case 'd': snprintf(out, 16, "%d", t->tm_mday); break;
+	case 'D': snprintf(out, 16, "%02d", t->tm_mday); break;
+	case 'B': snprintf(out, 16, "%s", months[t->tm_mon]); break;
+	case 'M': snprintf(out, 16, "%02d", t->tm_mon + 1); break;
+	case 'H': snprintf(out, 16, "h"); break;	/* "22h" */
+	case 'y': snprintf(out, 16, "%04d", t->tm_year + 1900); break;
+	default: snprintf(out, 16, "%c", letter); break;
+	}
+}
+
+/* form: by enum distance. */
+static void write_instant(int64_t wall_us, struct moment now, bool utc,
+			  const char *const form[FAR + 1], char out[WHEN_SIZE])
 {
 	struct tm t;
+	char part[16];
+	size_t len = 0;
 
 	if (wall_us == 0) {
 		snprintf(out, WHEN_SIZE, "-");
 		return;
 	}
 	split_time(wall_us, utc, &t);
-	switch (judge_distance(wall_us, now, &t, utc)) {
-	case SAME_DAY:
-		snprintf(out, WHEN_SIZE, "%02d:%02d:%02d", t.tm_hour, t.tm_min, t.tm_sec);
-		break;
-	case SAME_WEEK:
-		snprintf(out, WHEN_SIZE, "%s %d %02d:%02d", days[t.tm_wday], t.tm_mday,
-			 t.tm_hour, t.tm_min);
-		break;
-	case SAME_YEAR:
-		snprintf(out, WHEN_SIZE, "%d %s %02d:%02d", t.tm_mday, months[t.tm_mon],
-			 t.tm_hour, t.tm_min);
-		break;
-	case FAR:
-		snprintf(out, WHEN_SIZE, "%04d-%02d-%02d", t.tm_year + 1900, t.tm_mon + 1,
-			 t.tm_mday);
-		break;
+	out[0] = '\0';
+	for (const char *p = form[judge_distance(wall_us, now, &t, utc)]; *p != '\0'; p++) {
+		write_part(&t, wall_us, *p, part);
+		len += (size_t)snprintf(out + len, WHEN_SIZE - len, "%s", part);
+		if (len >= WHEN_SIZE)
+			return;
 	}
+}
+
+void when_instant(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZE])
+{
+	static const char *const form[] = { "h:m:s", "W d h:m", "d B h:m", "y-M-D" };
+
+	write_instant(wall_us, now, utc, form, out);
 }
 
 void when_short(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZE])
 {
-	struct tm t;
+	static const char *const form[] = { "h:m:s", "W hH", "d B", "B y" };
 
-	if (wall_us == 0) {
-		snprintf(out, WHEN_SIZE, "-");
-		return;
-	}
-	split_time(wall_us, utc, &t);
-	switch (judge_distance(wall_us, now, &t, utc)) {
-	case SAME_DAY:
-		snprintf(out, WHEN_SIZE, "%02d:%02d:%02d", t.tm_hour, t.tm_min, t.tm_sec);
-		break;
-	case SAME_WEEK:
-		snprintf(out, WHEN_SIZE, "%s %02dh", days[t.tm_wday], t.tm_hour);
-		break;
-	case SAME_YEAR:
-		snprintf(out, WHEN_SIZE, "%d %s", t.tm_mday, months[t.tm_mon]);
-		break;
-	case FAR:
-		snprintf(out, WHEN_SIZE, "%s %04d", months[t.tm_mon], t.tm_year + 1900);
-		break;
-	}
+	write_instant(wall_us, now, utc, form, out);
 }
 
 void when_minute(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZE])
 {
-	struct tm t;
+	static const char *const form[] = { "h:m", "W", "dB", "y" };
 
-	if (wall_us == 0) {
-		snprintf(out, WHEN_SIZE, "-");
-		return;
-	}
-	split_time(wall_us, utc, &t);
-	switch (judge_distance(wall_us, now, &t, utc)) {
-	case SAME_DAY:
-		snprintf(out, WHEN_SIZE, "%02d:%02d", t.tm_hour, t.tm_min);
-		break;
-	case SAME_WEEK:
-		snprintf(out, WHEN_SIZE, "%s", days[t.tm_wday]);
-		break;
-	case SAME_YEAR:
-		snprintf(out, WHEN_SIZE, "%d%s", t.tm_mday, months[t.tm_mon]);
-		break;
-	case FAR:
-		snprintf(out, WHEN_SIZE, "%d", t.tm_year + 1900);
-		break;
-	}
+	write_instant(wall_us, now, utc, form, out);
 }
 
 void when_fine(int64_t wall_us, struct moment now, bool utc, char out[WHEN_SIZE])
 {
-	struct tm t;
+	static const char *const form[] = { "h:m:s.u", "W h:m:s", "d B h:m", "y-M-D" };
 
-	if (wall_us == 0) {
-		snprintf(out, WHEN_SIZE, "-");
-		return;
-	}
-	split_time(wall_us, utc, &t);
-	switch (judge_distance(wall_us, now, &t, utc)) {
-	case SAME_DAY:
-		snprintf(out, WHEN_SIZE, "%02d:%02d:%02d.%03d", t.tm_hour, t.tm_min, t.tm_sec,
-			 (int)(wall_us % SECOND_US / 1000));
-		break;
-	case SAME_WEEK:
-		snprintf(out, WHEN_SIZE, "%s %02d:%02d:%02d", days[t.tm_wday], t.tm_hour,
-			 t.tm_min, t.tm_sec);
-		break;
-	case SAME_YEAR:
-		snprintf(out, WHEN_SIZE, "%d %s %02d:%02d", t.tm_mday, months[t.tm_mon],
-			 t.tm_hour, t.tm_min);
-		break;
-	case FAR:
-		snprintf(out, WHEN_SIZE, "%04d-%02d-%02d", t.tm_year + 1900, t.tm_mon + 1,
-			 t.tm_mday);
-		break;
-	}
+	write_instant(wall_us, now, utc, form, out);
 }
 
 void when_clock(struct moment now, bool utc, char out[WHEN_SIZE])

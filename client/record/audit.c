@@ -2,10 +2,7 @@
 
 #include "client/say.h"
 #include "proto/budget.h"
-#include "proto/names.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,69 +52,31 @@ void audit_add_certificate(struct audit *audit, const char *server, const void *
 		origin_offer(o, der, len);
 }
 
-/* ---- certificates ---- */
-
-static void recheck_heads(struct audit *a, struct origin *o)
-{
-	struct head head;
-	struct track *t;
-
-	for (size_t i = 0; i < AUDIT_UNCHECKED_MAX && origin_take_head(o, &head); i++) {
-		enum proof proof = origin_check(o, &head);
-
-		t = origin_find_track(o, head.lineage);
-		if (proof == PROOF_SIGNED && t && head.seq)
-			audit_prove(a, o, t, head.seq, &head.frame_hash, proof);
-		if (proof == PROOF_NONE) {
-			origin_figures(o)->bad_signatures++;
-			if (t)
-				audit_tell_range(a, FINDING_BAD_SIGNATURE, o, t, head.seq,
-						 head.seq, proof);
-		}
-	}
-}
-
-static void note_learned(struct audit *a, struct origin *o, enum learned learned, const char *why)
-{
-	if (learned == LEARNED_REFUSED) {
-		origin_figures(o)->bad_certificates++;
-		audit_tell_text(a, FINDING_BAD_CERTIFICATE, o, why);
-	} else if (learned == LEARNED_KEY) {
-		audit_tell_text(a, FINDING_CERTIFICATE, o, "");
-		recheck_heads(a, o);
-	}
-}
+/* ---- frames ---- */
 
 /* What the opening event of a lineage tells: the server's certificate and the lineage before. */
-static void read_opening(struct audit *a, struct origin *o, struct track *t,
-			 const struct frame *frame)
+static struct parent read_opening(struct audit *a, struct origin *o, const struct frame *frame)
 {
 	Chime__Events *events = (Chime__Events *)budget_unpack(&chime__events__descriptor,
 							       frame->body, frame->body_len);
 	Chime__Event *event = events && events->n_event ? (Chime__Event *)budget_unpack(
 		&chime__event__descriptor, events->event[0].data, events->event[0].len) : NULL;
-	char why[IDENTITY_WHY_SIZE];
+	struct parent parent = { 0 };
 
 	if (event && event->body_case == CHIME__EVENT__BODY_SERVER_UP) {
 		const Chime__ServerUp *up = event->server_up;
 
-		if (up->parent && up->parent_seq <= FRAME_SEQ_MAX) {
-			t->parent = (struct lineage){ up->parent->boot, up->parent->tag };
-			t->parent_seq = up->parent_seq;
-		}
+		if (up->parent && up->parent_seq <= FRAME_SEQ_MAX)
+			parent = (struct parent){ { up->parent->boot, up->parent->tag },
+						  up->parent_seq };
 		if (up->has_certificate)
-			note_learned(a, o, roster_learn(a->roster, o, up->certificate.data,
-							up->certificate.len,
-							a->now_us / 1000000, why, sizeof(why)),
-				     why);
+			audit_learn(a, o, &up->certificate);
 	}
-	if (event)
-		chime__event__free_unpacked(event, NULL);
-	if (events)
-		chime__events__free_unpacked(events, NULL);
+	chime__event__free_unpacked(event, NULL);
+	chime__events__free_unpacked(events, NULL);
+	return parent;
 }
 
-/* ---- frames ---- */
 
 /* Forgets the older half; what of it was not told is told now. */
 static void make_room(struct audit *a, struct track *t)
@@ -147,52 +106,61 @@ static void count_late(struct audit *a, struct hearing *hearing, struct origin *
 	hearing->counted = true;
 }
 
+/* Is there room for one more? Makes it, if it can be made in this lineage. */
+static bool has_room(struct audit *a, struct track *t)
+{
+	if (track_is_full(t) || (a->known_count >= AUDIT_KNOWN_MAX && t->known_count > 1))
+		make_room(a, t);
+	if (a->known_count < AUDIT_KNOWN_MAX)
+		return true;
+	audit_tell_limit(a, "too many frames");
+	return false;
+}
+
+/* A frame nobody knew. */
+static void remember_frame(struct audit *a, struct hearing *hearing, struct origin *o,
+			   struct track *t, const struct frame *frame, const struct digest *hash)
+{
+	bool late = track_is_late(t, frame);
+	struct parent parent = { 0 };
+	enum proof promised;
+	struct known *k;
+
+	if (frame->flags & FRAME_OPENS && !(frame->flags & FRAME_STUB))
+		parent = read_opening(a, o, frame);
+	if (track_is_ahead(t, frame))
+		t->noticed_us = a->now_us;
+	if (late)
+		count_late(a, hearing, o, t);
+	k = track_add(t, frame, hash, &promised);
+	a->known_count++;
+	k->parent = parent;
+	k->held = audit_hold(a, o, t, frame, hash);
+	k->held->late = late;
+	if (promised != PROOF_NONE)
+		audit_prove(a, o, t, k->last, hash, promised);
+}
+
 static void take_frame(struct audit *a, struct hearing *hearing, const ProtobufCBinaryData *bytes)
 {
 	struct frame frame;
 	struct digest hash;
 	struct origin *o;
 	struct track *t;
-	enum proof promised;
 	enum frame_verdict verdict = frame_parse(bytes->data, bytes->len, &frame);
-	size_t at;
-	bool late;
 
 	if (verdict != FRAME_OK) {
-		origin_figures(hearing->sender)->malformed++;
-		audit_tell_text(a, FINDING_MALFORMED, hearing->sender, frame_verdict_name(verdict));
+		audit_tell_malformed(a, hearing->sender, frame_verdict_name(verdict));
 		return;
 	}
-	o = roster_find(a->roster, frame.origin);
-	t = o ? roster_get_track(a->roster, o, frame.lineage) : NULL;
-	if (!t) {
-		audit_tell_limit(a, "too many servers or lineages");
+	t = audit_get_track(a, frame.origin, frame.lineage, &o);
+	if (!t)
 		return;
-	}
 	frame_hash(&frame, a->env_id, &hash);
-	if (track_find(t, frame_last_seq(&frame), &hash) >= 0 || track_is_forgotten(t, &frame)) {
+	if (track_find(t, frame_last_seq(&frame), &hash) || track_is_forgotten(t, &frame))
 		origin_figures(o)->repeats++;
-		return;
-	}
-	if (track_is_full(t) || (a->known_count >= AUDIT_KNOWN_MAX && t->known_count > 1))
-		make_room(a, t);
-	if (a->known_count >= AUDIT_KNOWN_MAX) {
-		audit_tell_limit(a, "too many frames");
-		return;
-	}
-	if (frame.flags & FRAME_OPENS && !(frame.flags & FRAME_STUB))
-		read_opening(a, o, t, &frame);
-	if (track_is_ahead(t, &frame))
-		t->noticed_us = a->now_us;
-	late = track_is_late(t, &frame);
-	if (late)
-		count_late(a, hearing, o, t);
-	at = track_add(t, &frame, &hash, &promised);
-	a->known_count++;
-	t->known[at].held = audit_hold(a, o, t, &frame, &hash);
-	t->known[at].held->late = late;
-	if (promised != PROOF_NONE)
-		audit_prove(a, o, t, frame_last_seq(&frame), &hash, promised);
+	else if (has_room(a, t))
+		remember_frame(a, hearing, o, t, &frame, &hash);
 }
 
 static uint64_t first_seq_of(const ProtobufCBinaryData *bytes)
@@ -211,101 +179,6 @@ static void take_frames(struct audit *a, struct hearing *hearing, const Chime__D
 
 	for (size_t i = 0; i < count; i++)
 		take_frame(a, hearing, &inside->frame[backwards ? count - 1 - i : i]);
-}
-
-/* ---- heads ---- */
-
-static void refuse_head(struct audit *a, struct origin *o, struct track *t,
-			const struct head *head)
-{
-	struct finding f = audit_make_finding(a, FINDING_BAD_SIGNATURE, o);
-
-	origin_figures(o)->bad_signatures++;
-	f.lineage = t->lineage;
-	f.first = f.last = head->seq;
-	snprintf(f.detail, sizeof(f.detail), "head with counter %llu",
-		 (unsigned long long)head->counter);
-	a->sink.finding(a->sink.arg, &f);
-}
-
-/* Counters of one lineage go up, and seqs with them. */
-static void check_counter(struct audit *a, struct origin *o, struct track *t,
-			  const struct head *head, const struct digest *digest, enum proof proof)
-{
-	const struct track_head *same = track_find_head(t, head->counter);
-	struct digest newest = { 0 };
-
-	if (same && same->proof == PROOF_SIGNED && proof == PROOF_SIGNED)
-		audit_tell_fork(a, o, t, head->seq, digest, &same->digest, proof,
-			  "two heads with one counter");
-	if (proof != PROOF_SIGNED)
-		return;
-	if (head->counter > t->counter) {
-		if (head->seq < t->counter_seq)
-			audit_tell_fork(a, o, t, head->seq, &head->frame_hash, &newest, proof,
-				  "a later head with a lower seq");
-		t->counter = head->counter;
-		t->counter_seq = head->seq;
-	}
-}
-
-static void apply_head(struct audit *a, struct origin *o, struct track *t,
-		       const struct head *head, enum proof proof)
-{
-	origin_figures(o)->heads++;
-	if (proof == PROOF_UNCHECKED) {
-		if (origin_figures(o)->unchecked_heads++ == 0)
-			audit_tell_text(a, FINDING_UNCHECKED, o, "no certificate of it was seen");
-		origin_keep_head(o, head);
-	}
-	if (head->seq == 0)
-		return;
-	audit_prove(a, o, t, head->seq, &head->frame_hash, proof);
-	if (!t->begun)
-		audit_begin_track(a, o, t, head->seq + 1, head->seq, false);
-	audit_raise(a, o, t, head->seq, proof);
-}
-
-static void take_head(struct audit *a, struct hearing *hearing, const ProtobufCBinaryData *bytes)
-{
-	char why[IDENTITY_WHY_SIZE];
-	const struct track_head *same;
-	struct head head;
-	struct digest digest;
-	struct origin *o;
-	struct track *t;
-	enum learned learned;
-	enum proof proof;
-	enum head_verdict verdict = head_parse(bytes->data, bytes->len, a->env_id, &head);
-
-	if (verdict != HEAD_OK) {
-		origin_figures(hearing->sender)->malformed++;
-		audit_tell_text(a, FINDING_MALFORMED, hearing->sender, head_verdict_name(verdict));
-		return;
-	}
-	o = roster_find(a->roster, head.origin);
-	t = o ? roster_get_track(a->roster, o, head.lineage) : NULL;
-	if (!t) {
-		audit_tell_limit(a, "too many servers or lineages");
-		return;
-	}
-	digest_of(bytes->data, bytes->len, &digest);
-	same = track_find_head(t, head.counter);
-	if (same && digest_equal(&same->digest, &digest))
-		return;
-	while ((learned = roster_learn_offered(a->roster, o, a->now_us / 1000000, why,
-					       sizeof(why))) != LEARNED_NOTHING)
-		note_learned(a, o, learned, why);
-	proof = origin_check(o, &head);
-	if (proof == PROOF_NONE) {
-		refuse_head(a, o, t, &head);
-		return;
-	}
-	check_counter(a, o, t, &head, &digest, proof);
-	track_remember_head(t, head.counter, &digest, proof);
-	if (head.counter > t->counter_heard)
-		t->counter_heard = head.counter;
-	apply_head(a, o, t, &head, proof);
 }
 
 /* ---- datagrams ---- */
@@ -375,7 +248,7 @@ void audit_hear(struct audit *audit, int64_t wall_us, const Chime__Datagram *ins
 		}
 		take_frames(audit, &hearing, inside);
 		for (size_t i = 0; i < inside->n_head; i++)
-			take_head(audit, &hearing, &inside->head[i]);
+			audit_take_head(audit, hearing.sender, &inside->head[i]);
 	}
 	audit_release(audit, false);
 	audit->sender = NULL;
@@ -431,4 +304,13 @@ void audit_each(struct audit *audit, audit_fn *fn, void *arg)
 	struct each each = { fn, arg };
 
 	roster_each(audit->roster, give_origin, &each);
+}
+
+uint64_t audit_events(const struct audit_figures *figures)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < PROOF_COUNT; i++)
+		sum += figures->events[i];
+	return sum;
 }

@@ -22,7 +22,7 @@
 #ifndef CHIME_CLIENT_RECORD_AUDIT_H
 #define CHIME_CLIENT_RECORD_AUDIT_H
 
-#include "client/record/track.h"
+#include "client/record/finding.h"
 #include "proto/event.pb-c.h"
 #include "proto/identity.h"
 
@@ -39,36 +39,6 @@ enum {
 	AUDIT_KNOWN_MAX = 1 << 19,	/* frames remembered, of all */
 	AUDIT_HELD_BYTES = 32 << 20,
 	AUDIT_NONCES_MAX = 8192,
-	AUDIT_DETAIL_SIZE = 768,
-};
-
-enum finding_kind {
-	FINDING_CERTIFICATE,		/* learned; nothing is wrong */
-	FINDING_BAD_CERTIFICATE,
-	FINDING_UNCHECKED,		/* heads of a server whose certificate is not known */
-	FINDING_BAD_SIGNATURE,
-	FINDING_GAP,			/* first..last is proved to exist and was not seen */
-	FINDING_REPAIRED,		/* ... and came */
-	FINDING_OPENING,		/* a lineage began, and its first event was not seen */
-	FINDING_FORK,			/* two hashes at one place */
-	FINDING_CONTRADICTED,		/* a frame without proof where another has one */
-	FINDING_STUB,			/* the events of first..last are not on the bus: pulled */
-	FINDING_MALFORMED,		/* a frame or a head that can't be read */
-	FINDING_NOT_OPENED,		/* a datagram; the audit never hears of it */
-	FINDING_LIMIT,			/* too much to keep: figures are incomplete from here */
-	FINDING_COUNT
-};
-
-struct finding {
-	enum finding_kind kind;
-	int64_t wall_us;
-	const char *server;		/* whom it is about; NULL = nobody can tell */
-	const char *sender;		/* who says it sent the datagram; NULL at the end */
-	struct lineage lineage;		/* zero = none */
-	uint64_t first, last;		/* zero = none */
-	enum proof proof;		/* of what says so */
-	int64_t after_us;		/* FINDING_REPAIRED: since it was noticed */
-	char detail[AUDIT_DETAIL_SIZE];	/* "" = nothing to add */
 };
 
 /* A frame that is told. */
@@ -102,6 +72,9 @@ struct audit_figures {
 	uint64_t forks, contradicted, malformed;
 };
 
+/* Told, whatever their proof. */
+uint64_t audit_events(const struct audit_figures *figures);
+
 struct audit;
 
 /* authority: the CA file, borrowed; NULL = no certificate is good. */
@@ -122,11 +95,5 @@ void audit_end(struct audit *audit);
 /* Calls fn for each server heard of, by name. */
 typedef void audit_fn(const char *server, const struct audit_figures *figures, void *arg);
 void audit_each(struct audit *audit, audit_fn *fn, void *arg);
-
-/* A word with underscores. */
-const char *finding_name(enum finding_kind kind);
-
-/* Is it something wrong, and not only worth knowing? */
-bool finding_is_wrong(enum finding_kind kind);
 
 #endif

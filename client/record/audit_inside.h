@@ -1,6 +1,6 @@
 /*
- * audit_inside.h - what the files of the audit share: audit.c hears datagrams, audit_prove.c
- * decides how good frames are and tells them.
+ * audit_inside.h - what the files of the audit share: audit.c hears datagrams and frames,
+ * audit_head.c checks heads, audit_prove.c decides how good frames are and tells them.
  */
 #ifndef CHIME_CLIENT_RECORD_AUDIT_INSIDE_H
 #define CHIME_CLIENT_RECORD_AUDIT_INSIDE_H
@@ -50,12 +50,24 @@ void audit_tell_range(struct audit *a, enum finding_kind kind, const struct orig
 		      const struct track *t, uint64_t first, uint64_t last, enum proof proof);
 void audit_tell_text(struct audit *a, enum finding_kind kind, const struct origin *o,
 		     const char *text);
+/* A frame or a head in a datagram of that sender. */
+void audit_tell_malformed(struct audit *a, struct origin *sender, const char *why);
 /* Once a capture. */
 void audit_tell_limit(struct audit *a, const char *text);
-/* Once a place; not signed on both sides it is a contradiction. */
+/* Once a place; not signed on both sides it is a contradiction. other: NULL = it has no hash. */
 void audit_tell_fork(struct audit *a, struct origin *o, struct track *t, uint64_t seq,
 		     const struct digest *one, const struct digest *other, enum proof proof,
 		     const char *what);
+
+/* Whose it is and of which of its lineages; NULL, and told, when there are too many. */
+struct track *audit_get_track(struct audit *a, const char *server, struct lineage lineage,
+			      struct origin **o);
+
+/* ---- heads and certificates ---- */
+
+void audit_take_head(struct audit *a, struct origin *sender, const ProtobufCBinaryData *bytes);
+/* A certificate that a datagram brought: judged now, and the heads that waited for it with it. */
+void audit_learn(struct audit *a, struct origin *o, const ProtobufCBinaryData *der);
 
 /* ---- proof ---- */
 

@@ -9,17 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SHORT_HASH = 8 };	/* bytes of a hash that people compare */
+
 /* ---- findings ---- */
 
 struct finding audit_make_finding(const struct audit *a, enum finding_kind kind,
-				   const struct origin *o)
+				  const struct origin *o)
 {
 	return (struct finding){ .kind = kind, .wall_us = a->now_us, .sender = a->sender,
 				 .server = o ? origin_name(o) : NULL };
 }
 
 void audit_tell_range(struct audit *a, enum finding_kind kind, const struct origin *o,
-		       const struct track *t, uint64_t first, uint64_t last, enum proof proof)
+		      const struct track *t, uint64_t first, uint64_t last, enum proof proof)
 {
 	struct finding f = audit_make_finding(a, kind, o);
 
@@ -31,7 +33,7 @@ void audit_tell_range(struct audit *a, enum finding_kind kind, const struct orig
 }
 
 void audit_tell_text(struct audit *a, enum finding_kind kind, const struct origin *o,
-		      const char *text)
+		     const char *text)
 {
 	struct finding f = audit_make_finding(a, kind, o);
 
@@ -39,11 +41,29 @@ void audit_tell_text(struct audit *a, enum finding_kind kind, const struct origi
 	a->sink.finding(a->sink.arg, &f);
 }
 
+void audit_tell_malformed(struct audit *a, struct origin *sender, const char *why)
+{
+	origin_figures(sender)->malformed++;
+	audit_tell_text(a, FINDING_MALFORMED, sender, why);
+}
+
 void audit_tell_limit(struct audit *a, const char *text)
 {
 	if (!a->limit_told)
 		audit_tell_text(a, FINDING_LIMIT, NULL, text);
 	a->limit_told = true;
+}
+
+struct track *audit_get_track(struct audit *a, const char *server, struct lineage lineage,
+			      struct origin **o)
+{
+	struct track *t;
+
+	*o = roster_find(a->roster, server);
+	t = *o ? roster_get_track(a->roster, *o, lineage) : NULL;
+	if (!t)
+		audit_tell_limit(a, "too many servers or lineages");
+	return t;
 }
 
 static void tell_holes(struct audit *a, const struct origin *o, struct track *t, uint64_t from,
@@ -59,11 +79,11 @@ static void tell_holes(struct audit *a, const struct origin *o, struct track *t,
 }
 
 void audit_tell_fork(struct audit *a, struct origin *o, struct track *t, uint64_t seq,
-		      const struct digest *one, const struct digest *other, enum proof proof,
-		      const char *what)
+		     const struct digest *one, const struct digest *other, enum proof proof,
+		     const char *what)
 {
 	struct finding f = audit_make_finding(a, FINDING_FORK, o);
-	char one_hex[17], other_hex[17];
+	char one_hex[2 * SHORT_HASH + 1], other_hex[2 * SHORT_HASH + 1] = "";
 
 	/* What was only claimed before the certificate came is a claim. */
 	if (proof != PROOF_SIGNED && origin_has_key(o)) {
@@ -74,12 +94,14 @@ void audit_tell_fork(struct audit *a, struct origin *o, struct track *t, uint64_
 	if (!track_note_fork(t, seq))
 		return;
 	origin_figures(o)->forks++;
-	digest_hex_encode(one->b, 8, one_hex);
-	digest_hex_encode(other->b, 8, other_hex);
+	digest_hex_encode(one->b, SHORT_HASH, one_hex);
+	if (other)
+		digest_hex_encode(other->b, SHORT_HASH, other_hex);
 	f.lineage = t->lineage;
 	f.first = f.last = seq;
 	f.proof = proof;
-	snprintf(f.detail, sizeof(f.detail), "%s: %s and %s", what, one_hex, other_hex);
+	snprintf(f.detail, sizeof(f.detail), "%s: %s%s%s", what, one_hex, other ? " and " : "",
+		 other_hex);
 	a->sink.finding(a->sink.arg, &f);
 }
 
@@ -138,13 +160,13 @@ static void release_oldest(struct audit *a)
 {
 	struct held *h = TAILQ_FIRST(&a->held);
 	struct frame frame;
-	ptrdiff_t at;
+	enum frame_verdict verdict = frame_parse(h->raw, h->len, &frame);
+	struct known *k;
 
-	if (frame_parse(h->raw, h->len, &frame) != FRAME_OK)
-		assert(!"a held frame is malformed");
-	at = track_find(h->track, frame_last_seq(&frame), &h->hash);
-	assert(at >= 0);
-	audit_tell_unproved(a, h->track, &h->track->known[at]);
+	assert(verdict == FRAME_OK);
+	k = track_find(h->track, frame_last_seq(&frame), &h->hash);
+	assert(k);
+	audit_tell_unproved(a, h->track, k);
 }
 
 void audit_release(struct audit *a, bool all)
@@ -158,7 +180,7 @@ void audit_release(struct audit *a, bool all)
 }
 
 struct held *audit_hold(struct audit *a, struct origin *o, struct track *t,
-			 const struct frame *frame, const struct digest *hash)
+			const struct frame *frame, const struct digest *hash)
 {
 	struct held *h = say_calloc(1, sizeof(*h) + frame->raw_len);
 
@@ -196,12 +218,12 @@ static bool report_fork(const struct known *other, void *arg)
 
 	if (other->proof != PROOF_NONE)
 		audit_tell_fork(s->audit, s->origin, s->track, seq, s->hash, &other->hash,
-			  lesser(other->proof, s->proof), "two frames at one place");
+				lesser(other->proof, s->proof), "two frames at one place");
 	return false;
 }
 
 void audit_begin_track(struct audit *a, struct origin *o, struct track *t, uint64_t low,
-			uint64_t high, bool opens)
+		       uint64_t high, bool opens)
 {
 	/* The capture began before this lineage did. */
 	if (!opens && origin_has_older(o, t->lineage))
@@ -212,7 +234,7 @@ void audit_begin_track(struct audit *a, struct origin *o, struct track *t, uint6
 }
 
 void audit_raise(struct audit *a, struct origin *o, struct track *t, uint64_t seq,
-		       enum proof proof)
+		 enum proof proof)
 {
 	if (seq <= t->high)
 		return;
@@ -221,13 +243,12 @@ void audit_raise(struct audit *a, struct origin *o, struct track *t, uint64_t se
 }
 
 /* The opening event says how far the lineage before went: its tail may be missing. */
-static void apply_parent(struct audit *a, struct origin *o, struct track *t, enum proof proof)
+static void apply_parent(struct audit *a, struct origin *o, const struct known *k)
 {
-	struct track *parent = t->parent_seq ? origin_find_track(o, t->parent) : NULL;
+	struct track *parent = k->parent.seq ? origin_find_track(o, k->parent.lineage) : NULL;
 
-	if (parent && parent->begun && t->parent_seq > parent->high)
-		audit_raise(a, o, parent, t->parent_seq, proof);
-	t->parent_seq = 0;
+	if (parent && parent->begun)
+		audit_raise(a, o, parent, k->parent.seq, k->proof);
 }
 
 static void tell_repaired(struct audit *a, struct origin *o, struct track *t,
@@ -260,19 +281,14 @@ static void place_frame(struct audit *a, struct origin *o, struct track *t,
 	if (k->last > t->high)
 		t->high = k->last;
 	if (k->opens && k->first < t->low) {
-		uint64_t low = t->low;
-
-		t->low = k->first;
-		tell_holes(a, o, t, k->first, low - 1, k->proof);
-	} else if (k->last + 1 == t->low) {
+		tell_holes(a, o, t, k->first, t->low - 1, k->proof);
 		t->low = k->first;
 	}
-	if (k->opens) {
-		t->opening_seen = true;
-		apply_parent(a, o, t, k->proof);
-	}
+	if (k->opens)
+		apply_parent(a, o, k);
 }
 
+/* A frame that gained proof. */
 static void settle_frame(struct audit *a, struct origin *o, struct track *t, struct known *k,
 			 enum proof proof)
 {
@@ -297,54 +313,21 @@ static void settle_frame(struct audit *a, struct origin *o, struct track *t, str
 	k->told = k->proof;
 }
 
-/* The frame of that hash ends with seq: a head says so, or the frame after it. */
 void audit_prove(struct audit *a, struct origin *o, struct track *t, uint64_t seq,
-		  const struct digest *hash, enum proof proof)
+		 const struct digest *hash, enum proof proof)
 {
 	struct fork_search search = { a, o, t, seq, hash, proof };
 	const struct promise *other = track_find_promise(t, seq, hash);
-	size_t from, to, count;
+	size_t from, to;
 
-	if (other && other->proof != PROOF_NONE)
+	if (other)
 		audit_tell_fork(a, o, t, seq, hash, &other->hash, lesser(other->proof, proof),
-			  "two hashes for one place");
+				"two hashes for one place");
 	/* A frame that is known is compared as a whole, when it is settled. */
-	if (track_find(t, seq, hash) < 0)
+	if (!track_find(t, seq, hash))
 		track_each_other(t, seq, seq, hash, report_fork, &search);
-	count = track_prove(t, seq, hash, proof, &from, &to);
-	for (size_t i = from; count && i < to; i++)
+	track_prove(t, seq, hash, proof, &from, &to);
+	for (size_t i = from; i < to; i++)
 		if (t->known[i].fresh)
 			settle_frame(a, o, t, &t->known[i], proof);
-}
-
-/* ---- names ---- */
-
-static const struct {
-	const char *name;
-	bool wrong;
-} findings[] = {
-	[FINDING_CERTIFICATE] = { "certificate", false },
-	[FINDING_BAD_CERTIFICATE] = { "bad_certificate", true },
-	[FINDING_UNCHECKED] = { "unchecked", true },
-	[FINDING_BAD_SIGNATURE] = { "bad_signature", true },
-	[FINDING_GAP] = { "gap", true },
-	[FINDING_REPAIRED] = { "repaired", false },
-	[FINDING_OPENING] = { "opening_missing", true },
-	[FINDING_FORK] = { "fork", true },
-	[FINDING_CONTRADICTED] = { "contradicted", true },
-	[FINDING_STUB] = { "stub", false },
-	[FINDING_MALFORMED] = { "malformed", true },
-	[FINDING_NOT_OPENED] = { "not_opened", true },
-	[FINDING_LIMIT] = { "limit", true },
-};
-_Static_assert(sizeof(findings) / sizeof(*findings) == FINDING_COUNT, "a name each");
-
-const char *finding_name(enum finding_kind kind)
-{
-	return (unsigned)kind < FINDING_COUNT ? findings[kind].name : "unknown";
-}
-
-bool finding_is_wrong(enum finding_kind kind)
-{
-	return (unsigned)kind < FINDING_COUNT && findings[kind].wrong;
 }

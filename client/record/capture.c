@@ -1,9 +1,9 @@
 #include "client/record/capture.h"
 
+#include "client/say.h"
 #include "proto/keyfile.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -34,9 +34,8 @@ struct capture {
 
 static struct capture *make_capture(pcap_t *pcap, const char *name, bool live)
 {
-	struct capture *c = calloc(1, sizeof(*c));
+	struct capture *c = say_calloc(1, sizeof(*c));
 
-	assert(c);
 	c->pcap = pcap;
 	c->live = live;
 	snprintf(c->name, sizeof(c->name), "%s", name);

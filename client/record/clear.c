@@ -14,7 +14,8 @@ size_t clear_format(const uint8_t *sealed, const struct opened *opened, uint8_t 
 	return ENVELOPE_HEADER_SIZE + opened->len;
 }
 
-enum envelope_verdict clear_parse(const void *in, size_t len, struct opened *out)
+enum envelope_verdict clear_parse(const void *in, size_t len, const void **plain,
+				  size_t *plain_len)
 {
 	struct cursor c = { in, len, false };
 	const uint8_t *magic;
@@ -28,8 +29,7 @@ enum envelope_verdict clear_parse(const void *in, size_t len, struct opened *out
 		return ENVELOPE_BAD_MAGIC;
 	if (cursor_number(&c, 1) != CLEAR_VERSION || cursor_number(&c, 1) != 0)
 		return ENVELOPE_BAD_VERSION;
-	out->key_id = (uint16_t)cursor_number(&c, 2);
-	out->len = len - ENVELOPE_HEADER_SIZE;
-	memcpy(out->bytes, (const uint8_t *)in + ENVELOPE_HEADER_SIZE, out->len);
+	*plain = (const uint8_t *)in + ENVELOPE_HEADER_SIZE;
+	*plain_len = len - ENVELOPE_HEADER_SIZE;
 	return ENVELOPE_OK;
 }

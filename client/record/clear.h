@@ -29,9 +29,10 @@ enum { CLEAR_MAX = ENVELOPE_HEADER_SIZE + ENVELOPE_PLAIN_MAX };
 size_t clear_format(const uint8_t *sealed, const struct opened *opened, uint8_t out[CLEAR_MAX]);
 
 /*
- * Reads it. *out is as envelope_open() leaves it, but that nobody vouches for it. Verdicts as of
- * envelope_open(), without those that need a key.
+ * Finds the plaintext in it, borrowed; no struct opened is made of it, for nobody vouches for it.
+ * Verdicts as of envelope_open(), without those that need a key.
  */
-enum envelope_verdict clear_parse(const void *in, size_t len, struct opened *out);
+enum envelope_verdict clear_parse(const void *in, size_t len, const void **plain,
+				  size_t *plain_len);
 
 #endif

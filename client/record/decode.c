@@ -2,8 +2,7 @@
 
 #include "client/record/clear.h"
 #include "proto/bytes.h"
-#include "proto/budget.h"
-#include "proto/names.h"
+#include "proto/datagram.h"
 
 #include <string.h>
 
@@ -23,23 +22,22 @@ bool decode_is_ours(const struct decoder *decoder, const struct packet *packet)
 static enum decode_verdict open_inside(const struct decoder *decoder, struct decoded *found)
 {
 	const struct packet *p = found->packet;
-	Chime__Datagram *inside;
+	const void *plain;
+	size_t len;
 
-	if (found->kind == DECODE_BUS && !decoder->keys)
+	if (found->kind == DECODE_CLEAR) {
+		found->envelope = clear_parse(p->data, p->len, &plain, &len);
+		if (found->envelope == ENVELOPE_OK)
+			found->inside = datagram_parse(plain, len);
+	} else if (decoder->keys) {
+		found->inside = datagram_open(decoder->keys, decoder->env_id, p->data, p->len,
+					      &found->opened, &found->envelope);
+	} else {
 		return DECODE_SEALED;
-	found->envelope = found->kind == DECODE_CLEAR ?
-		clear_parse(p->data, p->len, &found->opened) :
-		envelope_open(decoder->keys, decoder->env_id, p->data, p->len, &found->opened);
+	}
 	if (found->envelope != ENVELOPE_OK)
 		return DECODE_NOT_OPENED;
-	inside = (Chime__Datagram *)budget_unpack(&chime__datagram__descriptor,
-						  found->opened.bytes, found->opened.len);
-	if (!inside || !inside->sender || !name_server_valid(inside->sender, NULL)) {
-		chime__datagram__free_unpacked(inside, NULL);
-		return DECODE_MALFORMED;
-	}
-	found->inside = inside;
-	return DECODE_OK;
+	return found->inside ? DECODE_OK : DECODE_MALFORMED;
 }
 
 static enum decode_verdict look_at_bus(const struct decoder *decoder, struct decoded *found)
@@ -69,8 +67,8 @@ static enum decode_verdict look_at_discovery(struct decoded *found)
 	return found->discover == DISCOVER_OK ? DECODE_OK : DECODE_NOT_OPENED;
 }
 
-void decode_datagram(struct decoder *decoder, int64_t wall_us, const struct packet *packet,
-		     struct decoded *found)
+void decode_datagram(const struct decoder *decoder, int64_t wall_us,
+		     const struct packet *packet, struct decoded *found)
 {
 	*found = (struct decoded){ .wall_us = wall_us, .packet = packet, .kind = DECODE_OTHER,
 				   .verdict = DECODE_FOREIGN };
@@ -83,11 +81,6 @@ void decode_datagram(struct decoder *decoder, int64_t wall_us, const struct pack
 	} else if (has_magic(packet, DISCOVER_MAGIC)) {
 		found->verdict = look_at_discovery(found);
 	}
-	decoder->shown++;
-	if (found->verdict == DECODE_OK)
-		decoder->opened++;
-	else if (found->verdict != DECODE_SEALED)
-		decoder->refused++;
 }
 
 void decoded_fini(struct decoded *found)

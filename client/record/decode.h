@@ -15,7 +15,7 @@
  * JSON: an object a line, schema chime.record/1, the same members whatever was found.
  *
  * Invariants
- * 1. Bytes are anybody's; what comes out is free of control characters.
+ * 1. Bytes are anybody's; what comes out is as line.h says.
  * 2. Nothing here is proved: that is the audit's work (audit.h).
  */
 #ifndef CHIME_CLIENT_RECORD_DECODE_H
@@ -60,8 +60,8 @@ struct decoded {
 	const uint8_t *nonce;		/* NULL unless there is one */
 	enum envelope_verdict envelope;
 	enum discover_verdict discover;
-	struct opened opened;		/* valid with inside */
-	Chime__Datagram *inside;	/* NULL unless a bus datagram was opened */
+	struct opened opened;		/* valid with inside, for DECODE_BUS */
+	Chime__Datagram *inside;	/* NULL unless the message of a bus datagram was read */
 	struct discover_query query;
 	struct discover_answer answer;
 };
@@ -71,15 +71,14 @@ struct decoder {
 	uint8_t env_id[ENVIRONMENT_ID_SIZE];
 	bool clear;			/* the clear form is taken: from files, never live */
 	FILE *out;
-	uint64_t shown, opened, refused;	/* refused: with a key, and not DECODE_OK */
 };
 
 /* Has it the magic of the bus or of discovery, or, in files, of the clear form? */
 bool decode_is_ours(const struct decoder *decoder, const struct packet *packet);
 
-/* Decodes one datagram and counts it; *found borrows the packet. Ends with decoded_fini. */
-void decode_datagram(struct decoder *decoder, int64_t wall_us, const struct packet *packet,
-		     struct decoded *found);
+/* Decodes one datagram; *found borrows the packet. Ends with decoded_fini. */
+void decode_datagram(const struct decoder *decoder, int64_t wall_us,
+		     const struct packet *packet, struct decoded *found);
 void decoded_fini(struct decoded *found);
 
 /* The word for the verdict with its reason: "not_authentic", "too_short"; never NULL. */
@@ -88,10 +87,6 @@ const char *decoded_why(const struct decoded *found);
 /* The two forms, to decoder->out; json is one line. */
 void decode_print_text(const struct decoder *decoder, const struct decoded *found);
 void decode_print_json(const struct decoder *decoder, const struct decoded *found);
-
-/* "2026-11-20T19:44:00.005847Z": with microseconds, for they order a burst. */
-enum { DECODE_TIME_SIZE = 64 };
-void decode_format_time(int64_t wall_us, char out[DECODE_TIME_SIZE]);
 
 const char *decode_kind_name(enum decode_kind kind);
 

@@ -3,48 +3,21 @@
  */
 #include "client/record/decode.h"
 
+#include "client/json.h"
+#include "client/record/line.h"
 #include "proto/budget.h"
-#include "proto/digest.h"
 #include "proto/frame.h"
 #include "proto/head.h"
-#include "proto/names.h"
 #include "proto/show.h"
 
-#include <jansson.h>
-#include <string.h>
-
-static json_t *make_hex(const void *bytes, size_t len)
-{
-	char hex[2 * DIGEST_SIZE + 1];
-
-	digest_hex_encode(bytes, len, hex);
-	return json_string(hex);
-}
-
-static json_t *make_clean(const char *text)
-{
-	char clean[SHOW_LINE_SIZE];
-
-	if (!text)
-		return json_null();
-	show_clean(text, strlen(text), clean, sizeof(clean));
-	return json_string(clean);
-}
-
-static json_t *make_instant(int64_t wall_us)
-{
-	char text[NAME_INSTANT_SIZE];
-
-	instant_format(wall_us, text);
-	return json_string(text);
-}
+#include <inttypes.h>
 
 /* Lineages and counters take all 64 bits, which JSON numbers don't hold everywhere. */
 static json_t *make_u64_text(uint64_t value)
 {
 	char text[24];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	snprintf(text, sizeof(text), "%" PRIu64, value);
 	return json_string(text);
 }
 
@@ -54,21 +27,21 @@ static json_t *make_event(uint64_t seq, const ProtobufCBinaryData *bytes)
 	json_t *o = json_object();
 	Chime__Event *event = (Chime__Event *)budget_unpack(&chime__event__descriptor,
 							    bytes->data, bytes->len);
+	uint64_t run = 0;
 
 	if (event) {
 		show_event_kind(event, kind);
 		show_event_text(event, text, sizeof(text));
+		run = show_event_run(event, seq);
 	}
-	json_object_set_new(o, "seq", json_integer((json_int_t)seq));
+	line_set_number(o, "seq", seq);
 	json_object_set_new(o, "kind", json_string(kind));
-	json_object_set_new(o, "job", make_clean(event ? show_event_job(event) : NULL));
-	json_object_set_new(o, "run", event && show_event_run(event, seq) ?
-		json_integer((json_int_t)show_event_run(event, seq)) : json_null());
-	json_object_set_new(o, "time", event && event->has_time ? make_instant(event->time) :
-								  json_null());
+	json_object_set_new(o, "job", json_text(event ? show_event_job(event) : NULL));
+	json_object_set_new(o, "run", json_number(run != 0, (int64_t)run));
+	json_object_set_new(o, "time", json_instant(event && event->has_time,
+						    event ? event->time : 0));
 	json_object_set_new(o, "text", json_string(text));
-	if (event)
-		chime__event__free_unpacked(event, NULL);
+	chime__event__free_unpacked(event, NULL);
 	return o;
 }
 
@@ -101,15 +74,15 @@ static json_t *make_frame(const struct decoder *decoder, const ProtobufCBinaryDa
 	else
 		f = (struct frame){ 0 };
 	json_object_set_new(o, "verdict", json_string(frame_verdict_name(verdict)));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)bytes->len));
-	json_object_set_new(o, "origin", f.count ? json_string(f.origin) : json_null());
+	line_set_number(o, "bytes", bytes->len);
+	json_object_set_new(o, "origin", json_text(f.count ? f.origin : NULL));
 	json_object_set_new(o, "boot", make_u64_text(f.lineage.boot));
-	json_object_set_new(o, "first", json_integer((json_int_t)f.first_seq));
-	json_object_set_new(o, "count", json_integer((json_int_t)f.count));
+	line_set_number(o, "first", f.first_seq);
+	line_set_number(o, "count", f.count);
 	json_object_set_new(o, "opens", json_boolean(f.flags & FRAME_OPENS));
 	json_object_set_new(o, "stub", json_boolean(f.flags & FRAME_STUB));
-	json_object_set_new(o, "hash", make_hex(hash.b, sizeof(hash.b)));
-	json_object_set_new(o, "prev", make_hex(f.prev_hash.b, sizeof(f.prev_hash.b)));
+	json_object_set_new(o, "hash", json_hex(hash.b, sizeof(hash.b)));
+	json_object_set_new(o, "prev", json_hex(f.prev_hash.b, sizeof(f.prev_hash.b)));
 	json_object_set_new(o, "events", f.count ? make_events(&f) : json_array());
 	return o;
 }
@@ -123,12 +96,12 @@ static json_t *make_head(const struct decoder *decoder, const ProtobufCBinaryDat
 	if (verdict != HEAD_OK)
 		h = (struct head){ 0 };
 	json_object_set_new(o, "verdict", json_string(head_verdict_name(verdict)));
-	json_object_set_new(o, "origin", h.raw_len ? json_string(h.origin) : json_null());
+	json_object_set_new(o, "origin", json_text(h.raw_len ? h.origin : NULL));
 	json_object_set_new(o, "boot", make_u64_text(h.lineage.boot));
-	json_object_set_new(o, "seq", json_integer((json_int_t)h.seq));
+	line_set_number(o, "seq", h.seq);
 	json_object_set_new(o, "counter", make_u64_text(h.counter));
-	json_object_set_new(o, "time", h.raw_len ? make_instant(h.wall_us) : json_null());
-	json_object_set_new(o, "hash", make_hex(h.frame_hash.b, sizeof(h.frame_hash.b)));
+	json_object_set_new(o, "time", json_instant(h.raw_len > 0, h.wall_us));
+	json_object_set_new(o, "hash", json_hex(h.frame_hash.b, sizeof(h.frame_hash.b)));
 	json_object_set_new(o, "goodbye", json_boolean(h.flags & HEAD_GOODBYE));
 	json_object_set_new(o, "disk", json_boolean(h.flags & HEAD_DISK));
 	json_object_set_new(o, "unproven", json_boolean(h.flags & HEAD_UNPROVEN));
@@ -181,18 +154,16 @@ void decode_print_json(const struct decoder *decoder, const struct decoded *foun
 	key_id[0] = (uint8_t)(found->key_id >> 8);
 	key_id[1] = (uint8_t)found->key_id;
 	json_object_set_new(o, "schema", json_string("chime.record/1"));
-	json_object_set_new(o, "time", make_instant(found->wall_us));
+	json_object_set_new(o, "time", json_instant(true, found->wall_us));
 	json_object_set_new(o, "source", json_string(from));
 	json_object_set_new(o, "destination", json_string(to));
 	json_object_set_new(o, "kind", json_string(decode_kind_name(found->kind)));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)found->packet->wire_len));
-	json_object_set_new(o, "key", found->has_key_id ? make_hex(key_id, 2) : json_null());
+	line_set_number(o, "bytes", found->packet->wire_len);
+	json_object_set_new(o, "key", found->has_key_id ? json_hex(key_id, 2) : json_null());
 	json_object_set_new(o, "verdict", json_string(decoded_why(found)));
 	json_object_set_new(o, "sender", make_sender(found));
 	json_object_set_new(o, "frames", frames);
 	json_object_set_new(o, "heads", heads);
 	json_object_set_new(o, "members", make_members(found));
-	json_dumpf(o, decoder->out, JSON_COMPACT);
-	fputc('\n', decoder->out);
-	json_decref(o);
+	line_print_json(decoder->out, o);
 }

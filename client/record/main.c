@@ -33,7 +33,6 @@ struct recording {
 	struct writer *writer;
 	bool interface_failed;		/* ... to open, which has exit codes of its own */
 	FILE *input;
-	int link_type;
 	int write_rc;
 	char err[CAPTURE_ERR_SIZE];
 };
@@ -65,7 +64,7 @@ static int load_keys(struct recording *r, char *err, size_t err_size)
 	return rc;
 }
 
-static int load_certificates(struct recording *r, char *err, size_t err_size)
+static int make_audit(struct recording *r, char *err, size_t err_size)
 {
 	uint8_t der[IDENTITY_DER_MAX];
 	struct name_id who;
@@ -132,7 +131,7 @@ static int open_all(struct recording *r, char *err, size_t err_size)
 	int rc = load_keys(r, err, err_size);
 
 	if (rc == 0)
-		rc = load_certificates(r, err, err_size);
+		rc = make_audit(r, err, err_size);
 	if (rc == 0 && o->interface) {
 		rc = capture_open_interface(&r->capture, o->interface, err, err_size);
 		r->interface_failed = rc < 0;
@@ -147,8 +146,8 @@ static int open_all(struct recording *r, char *err, size_t err_size)
 		rc = capture_filter(r->capture, o->port, o->group, err, err_size);
 	if (rc < 0)
 		return rc;
-	r->link_type = capture_link_type(r->capture);
-	return r->writer ? writer_begin(r->writer, r->link_type, o->interface, err, err_size) : 0;
+	return r->writer ? writer_begin(r->writer, capture_link_type(r->capture), o->interface, err,
+					err_size) : 0;
 }
 
 /* ---- packets ---- */
@@ -209,6 +208,11 @@ static int write_packet(struct recording *r, const struct capture_packet *raw,
 	return writer_put(r->writer, &opened, r->err, sizeof(r->err));
 }
 
+static bool wants_more(const struct recording *r)
+{
+	return r->write_rc == 0 && r->totals.datagrams + r->totals.broken != r->options.count;
+}
+
 /* One of ours; *packet is parsed. */
 static bool take_datagram(struct recording *r, const struct capture_packet *raw,
 			  const struct packet *packet)
@@ -222,14 +226,15 @@ static bool take_datagram(struct recording *r, const struct capture_packet *raw,
 	else
 		show_datagram(r, &found);
 	decoded_fini(&found);
-	return r->write_rc == 0 && r->totals.datagrams + r->totals.broken != r->options.count;
+	return wants_more(r);
 }
 
 static bool take_packet(void *arg, const struct capture_packet *raw)
 {
 	struct recording *r = arg;
 	struct packet packet;
-	enum packet_verdict verdict = packet_parse(r->link_type, raw->bytes, raw->len, &packet);
+	enum packet_verdict verdict = packet_parse(capture_link_type(r->capture), raw->bytes,
+						   raw->len, &packet);
 
 	if (verdict == PACKET_OK && is_wanted(r, &packet))
 		return take_datagram(r, raw, &packet);
@@ -239,7 +244,7 @@ static bool take_packet(void *arg, const struct capture_packet *raw)
 		r->totals.broken++;
 	if (r->writer)
 		r->write_rc = write_packet(r, raw, &packet, NULL);
-	return r->write_rc == 0 && r->totals.datagrams + r->totals.broken != r->options.count;
+	return wants_more(r);
 }
 
 /* ---- the end ---- */

@@ -7,37 +7,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char help[] =
-	"usage: chime-record -i IF -w FILE [--ring NxSIZE]        record\n"
-	"       chime-record -i IF [--key FILE] [OPTIONS]         show as it comes\n"
-	"       chime-record -r FILE [--key FILE] [OPTIONS]       show a capture\n"
-	"       chime-record -r FILE --key FILE --decrypt -w OUT  open a capture for Wireshark\n"
-	"\n"
-	"  -i, --interface IF     capture there; \"any\" for all\n"
-	"  -r, --read FILE        read a pcap file, \"-\" for stdin\n"
-	"  -w, --write FILE       write a pcap file, \"-\" for stdout; nothing is shown then\n"
-	"      --ring NxSIZE      write FILE.000001 ...: at most N files of SIZE (10x100M)\n"
-	"      --user NAME        who to be once the interface is open (nobody; under sudo you)\n"
-	"      --port N           the bus port (7410)\n"
-	"      --group ADDRESS    leave out datagrams of other groups\n"
-	"      --count N          end after N datagrams\n"
-	"      --key FILE         bus.key, to show what is inside; may be given four times\n"
-	"      --ca FILE          ca.crt of the environment (the one beside the key)\n"
-	"      --certificate FILE id.crt of a server, to check its heads with; may be repeated\n"
-	"      --datagrams        show datagrams with what is in them, and judge nothing\n"
-	"      --quiet            show no events: what is wrong, and the figures\n"
-	"      --json             a line of JSON for each of what is shown\n"
-	"      --decrypt          write what opens in clear; needs --key and -w\n"
-	"      --help, --version\n"
-	"\n"
-	"Root is only needed while an interface is opened. Ctrl-C ends a recording in order.\n"
-	"\n"
-	"  sudo chime-record -i eth0 -w night.pcap --ring 10x100M\n"
-	"  chime-record -r night.pcap.000001 --key bus.key --ca ca.crt\n";
+enum { HELP_COLUMN = 25 };
 
 int options_complain(const char *lines, int code)
 {
@@ -51,6 +26,12 @@ static int refuse_usage(const char *what, const char *hint)
 
 	keyfile_error(err, sizeof(err), -EINVAL, what, NULL, hint);
 	return options_complain(err, EXIT_USAGE);
+}
+
+/* Nothing that could be said better: getopt named what it is. */
+static int refuse_form(void)
+{
+	return refuse_usage("this is not how it is used", "chime-record --help");
 }
 
 static bool read_number(const char *text, uint64_t most, uint64_t *out)
@@ -117,73 +98,15 @@ static void find_ca(struct options *o)
 		o->ca[0] = '\0';
 }
 
-enum {
-	OPTION_PORT = 256,
-	OPTION_GROUP,
-	OPTION_COUNT,
-	OPTION_KEY,
-	OPTION_CA,
-	OPTION_CERTIFICATE,
-	OPTION_JSON,
-	OPTION_DATAGRAMS,
-	OPTION_QUIET,
-	OPTION_DECRYPT,
-	OPTION_RING,
-	OPTION_USER,
-	OPTION_HELP,
-	OPTION_VERSION,
-};
+/* ---- the options ---- */
 
-static const struct option option_list[] = {
-	{ "interface", required_argument, NULL, 'i' },
-	{ "read", required_argument, NULL, 'r' },
-	{ "write", required_argument, NULL, 'w' },
-	{ "port", required_argument, NULL, OPTION_PORT },
-	{ "group", required_argument, NULL, OPTION_GROUP },
-	{ "count", required_argument, NULL, OPTION_COUNT },
-	{ "key", required_argument, NULL, OPTION_KEY },
-	{ "ca", required_argument, NULL, OPTION_CA },
-	{ "certificate", required_argument, NULL, OPTION_CERTIFICATE },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "datagrams", no_argument, NULL, OPTION_DATAGRAMS },
-	{ "quiet", no_argument, NULL, OPTION_QUIET },
-	{ "decrypt", no_argument, NULL, OPTION_DECRYPT },
-	{ "ring", required_argument, NULL, OPTION_RING },
-	{ "user", required_argument, NULL, OPTION_USER },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-	{ 0 },
-};
+/* -1: it said all there is to say. */
+typedef int take_fn(struct options *o, const char *value);
 
-static int take_file(struct options *o, int option, const char *value)
-{
-	if (option == OPTION_KEY) {
-		if (o->key_count == KEYRING_MAX)
-			return refuse_usage("at most four keys", NULL);
-		o->keys[o->key_count++] = value;
-	} else if (option == OPTION_CERTIFICATE) {
-		if (o->certificate_count == OPTIONS_CERTIFICATES_MAX)
-			return refuse_usage("at most 64 certificates", NULL);
-		o->certificates[o->certificate_count++] = value;
-	} else if (strlen(value) >= sizeof(o->ca) || !value[0]) {
-		return refuse_usage("--ca is the name of a file", "--ca /etc/chime/ca.crt");
-	} else {
-		snprintf(o->ca, sizeof(o->ca), "%s", value);
-	}
-	return 0;
-}
-
-static int take_number(struct options *o, int option, const char *value)
+static int take_port(struct options *o, const char *value)
 {
 	uint64_t port;
 
-	if (option == OPTION_COUNT)
-		return read_number(value, UINT64_MAX, &o->count) ? 0 :
-			refuse_usage("--count is a number from 1", "--count 100");
-	if (option == OPTION_RING)
-		return writer_parse_ring(value, &o->plan) == 0 ? 0 :
-			refuse_usage("--ring is a number of files, from 2, and the size of each, from "
-				     "4K", "--ring 10x100M");
 	if (!read_number(value, UINT16_MAX, &port))
 		return refuse_usage("--port is a number from 1 to 65535", "--port 7410");
 	o->port = (uint16_t)port;
@@ -191,68 +114,173 @@ static int take_number(struct options *o, int option, const char *value)
 	return 0;
 }
 
-static int take_option(struct options *o, int option, const char *value)
+static int take_count(struct options *o, const char *value)
 {
-	switch (option) {
-	case 'i':
-		o->interface = value;
-		return 0;
-	case 'r':
-		o->read = value;
-		return 0;
-	case 'w':
-		o->plan.path = value;
-		return 0;
-	case OPTION_GROUP:
-		o->group = value;
-		return 0;
-	case OPTION_USER:
-		o->user = value;
-		return 0;
-	case OPTION_PORT:
-	case OPTION_COUNT:
-	case OPTION_RING:
-		return take_number(o, option, value);
-	case OPTION_KEY:
-	case OPTION_CA:
-	case OPTION_CERTIFICATE:
-		return take_file(o, option, value);
-	case OPTION_JSON:
-		o->json = true;
-		return 0;
-	case OPTION_DATAGRAMS:
-		o->datagrams = true;
-		return 0;
-	case OPTION_QUIET:
-		o->quiet = true;
-		return 0;
-	case OPTION_DECRYPT:
-		o->decrypt = true;
-		return 0;
-	default:
-		return refuse_usage("this is not how it is used", "chime-record --help");
+	return read_number(value, UINT64_MAX, &o->count) ? 0 :
+		refuse_usage("--count is a number from 1", "--count 100");
+}
+
+static int take_ring(struct options *o, const char *value)
+{
+	return writer_parse_ring(value, &o->plan) == 0 ? 0 :
+		refuse_usage("--ring is a number of files, from 2, and the size of each, from 4K",
+			     "--ring 10x100M");
+}
+
+static int take_key(struct options *o, const char *value)
+{
+	if (o->key_count == KEYRING_MAX)
+		return refuse_usage("at most four keys", NULL);
+	o->keys[o->key_count++] = value;
+	return 0;
+}
+
+static int take_certificate(struct options *o, const char *value)
+{
+	if (o->certificate_count == OPTIONS_CERTIFICATES_MAX)
+		return refuse_usage("at most 64 certificates", NULL);
+	o->certificates[o->certificate_count++] = value;
+	return 0;
+}
+
+static int take_ca(struct options *o, const char *value)
+{
+	if (strlen(value) >= sizeof(o->ca) || !value[0])
+		return refuse_usage("--ca is the name of a file", "--ca /etc/chime/ca.crt");
+	snprintf(o->ca, sizeof(o->ca), "%s", value);
+	return 0;
+}
+
+static take_fn take_help;
+
+static int take_version(struct options *o, const char *value)
+{
+	(void)o;
+	(void)value;
+	puts("chime-record " CHIME_VERSION);
+	return -1;
+}
+
+/* Without take, the value goes to the text at this offset, and without a value true to the flag. */
+static const struct row {
+	char letter;
+	const char *name, *value, *help;
+	take_fn *take;
+	size_t at;
+} rows[] = {
+	{ .letter = 'i', .name = "interface", .value = "IF", .at = offsetof(struct options, interface),
+	  .help = "capture there; \"any\" for all" },
+	{ .letter = 'r', .name = "read", .value = "FILE", .at = offsetof(struct options, read),
+	  .help = "read a pcap file, \"-\" for stdin" },
+	{ .letter = 'w', .name = "write", .value = "FILE", .at = offsetof(struct options, plan.path),
+	  .help = "write a pcap file, \"-\" for stdout; nothing is shown then" },
+	{ .name = "ring", .value = "NxSIZE", .take = take_ring,
+	  .help = "write FILE.000001 ...: at most N files of SIZE (10x100M)" },
+	{ .name = "user", .value = "NAME", .at = offsetof(struct options, user),
+	  .help = "who to be once the interface is open (nobody; under sudo you)" },
+	{ .name = "port", .value = "N", .take = take_port, .help = "the bus port (7410)" },
+	{ .name = "group", .value = "ADDRESS", .at = offsetof(struct options, group),
+	  .help = "leave out datagrams of other groups" },
+	{ .name = "count", .value = "N", .take = take_count, .help = "end after N datagrams" },
+	{ .name = "key", .value = "FILE", .take = take_key,
+	  .help = "bus.key, to show what is inside; may be given four times" },
+	{ .name = "ca", .value = "FILE", .take = take_ca,
+	  .help = "ca.crt of the environment (the one beside the key)" },
+	{ .name = "certificate", .value = "FILE", .take = take_certificate,
+	  .help = "id.crt of a server, to check its heads with; may be repeated" },
+	{ .name = "datagrams", .at = offsetof(struct options, datagrams),
+	  .help = "show datagrams with what is in them, and judge nothing" },
+	{ .name = "quiet", .at = offsetof(struct options, quiet),
+	  .help = "show no events: what is wrong, and the figures" },
+	{ .name = "json", .at = offsetof(struct options, json),
+	  .help = "a line of JSON for each of what is shown" },
+	{ .name = "decrypt", .at = offsetof(struct options, decrypt),
+	  .help = "write what opens in clear; needs --key and -w" },
+	{ .name = "help", .take = take_help, .help = "say this" },
+	{ .name = "version", .take = take_version, .help = "say which version it is" },
+};
+
+enum { ROW_COUNT = sizeof(rows) / sizeof(*rows), ROW_FIRST = 256 };
+
+static int take_help(struct options *o, const char *value)
+{
+	(void)o;
+	(void)value;
+	fputs("usage: chime-record -i IF -w FILE [--ring NxSIZE]        record\n"
+	      "       chime-record -i IF [--key FILE] [OPTIONS]         show as it comes\n"
+	      "       chime-record -r FILE [--key FILE] [OPTIONS]       show a capture\n"
+	      "       chime-record -r FILE --key FILE --decrypt -w OUT  open a capture for Wireshark\n\n",
+	      stdout);
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		const struct row *row = &rows[i];
+		int len = row->letter ? printf("  -%c, --%s", row->letter, row->name) :
+					printf("      --%s", row->name);
+
+		len += printf(" %s", row->value ? row->value : "");
+		printf("%*s%s\n", len < HELP_COLUMN ? HELP_COLUMN - len : 1, "", row->help);
 	}
+	puts("\nRoot is only needed while an interface is opened. Ctrl-C ends a recording in order.\n"
+	     "\n"
+	     "  sudo chime-record -i eth0 -w night.pcap --ring 10x100M\n"
+	     "  chime-record -r night.pcap.000001 --key bus.key --ca ca.crt");
+	return -1;
+}
+
+static int take_option(struct options *o, const struct row *row, const char *value)
+{
+	char *at = (char *)o + row->at;
+
+	if (row->take)
+		return row->take(o, value);
+	if (row->value)
+		*(const char **)at = value;
+	else
+		*(bool *)at = true;
+	return 0;
+}
+
+/* As getopt wants it. */
+static void list_options(struct option list[ROW_COUNT + 1], char letters[2 * ROW_COUNT + 1])
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		const struct row *row = &rows[i];
+
+		list[i] = (struct option){ .name = row->name, .val = ROW_FIRST + (int)i };
+		list[i].has_arg = row->value ? required_argument : no_argument;
+		if (!row->letter)
+			continue;
+		*letters++ = row->letter;
+		if (row->value)
+			*letters++ = ':';
+	}
+	list[ROW_COUNT] = (struct option){ 0 };
+	*letters = '\0';
+}
+
+/* What getopt found; NULL when it is none of ours. */
+static const struct row *find_row(int found)
+{
+	for (int i = 0; i < ROW_COUNT; i++)
+		if (found == ROW_FIRST + i || (rows[i].letter && found == rows[i].letter))
+			return &rows[i];
+	return NULL;
 }
 
 int options_read(struct options *options, int argc, char **argv)
 {
-	int option, code = 0;
+	struct option list[ROW_COUNT + 1];
+	char letters[2 * ROW_COUNT + 1];
+	const struct row *row;
+	int found, code = 0;
 
 	*options = (struct options){ .port = DISCOVER_DEFAULT_PORT };
-	while (code == 0 &&
-	       (option = getopt_long(argc, argv, "i:r:w:", option_list, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			fputs(help, stdout);
-			return -1;
-		}
-		if (option == OPTION_VERSION) {
-			puts("chime-record " CHIME_VERSION);
-			return -1;
-		}
-		code = take_option(options, option, optarg);
+	list_options(list, letters);
+	while (code == 0 && (found = getopt_long(argc, argv, letters, list, NULL)) != -1) {
+		row = find_row(found);
+		code = row ? take_option(options, row, optarg) : refuse_form();
 	}
 	if (code == 0 && optind < argc)
-		code = take_option(options, '?', NULL);
+		code = refuse_form();
 	if (code == 0)
 		find_ca(options);
 	return code ? code : check_options(options);

@@ -195,6 +195,7 @@ enum packet_verdict packet_parse(int link_type, const void *bytes, size_t len,
 	}
 }
 
+/* ---- another payload ---- */
 
 /* The Internet checksum of an even number of bytes and an odd rest, added to what was summed. */
 static uint32_t sum_words(uint32_t sum, const uint8_t *bytes, size_t len)
@@ -252,6 +253,8 @@ int packet_rewrite(const void *bytes, const struct packet *packet, const void *p
 	rewrite_udp(out + packet->udp_at, packet, udp_len);
 	return (int)(before + payload_len);
 }
+
+/* ---- names ---- */
 
 void packet_end_format(const struct packet_end *end, char out[PACKET_END_SIZE])
 {

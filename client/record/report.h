@@ -11,7 +11,7 @@
  * one of chime.record-summary/1. The members of an event are those of chime events --json and
  * some more.
  *
- * Invariant: what comes out is free of control characters, whatever went in.
+ * Invariant: what comes out is as line.h says, whatever went in.
  */
 #ifndef CHIME_CLIENT_RECORD_REPORT_H
 #define CHIME_CLIENT_RECORD_REPORT_H

@@ -4,25 +4,12 @@
 #include "client/record/report.h"
 
 #include "client/json.h"
+#include "client/record/line.h"
 #include "proto/budget.h"
 #include "proto/show.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-static void set_number(json_t *o, const char *name, uint64_t value)
-{
-	json_object_set_new(o, name, json_integer((json_int_t)value));
-}
-
-/* Instants with all microseconds: they order a burst. */
-static json_t *make_time(int64_t wall_us)
-{
-	char text[DECODE_TIME_SIZE];
-
-	decode_format_time(wall_us, text);
-	return json_string(text);
-}
 
 static json_t *make_tag(uint64_t tag)
 {
@@ -30,13 +17,6 @@ static json_t *make_tag(uint64_t tag)
 
 	snprintf(text, sizeof(text), "%016" PRIx64, tag);
 	return json_string(text);
-}
-
-static void print_line(const struct report *report, json_t *o)
-{
-	json_dumpf(o, report->out, JSON_COMPACT);
-	fputc('\n', report->out);
-	json_decref(o);
 }
 
 /* The members of chime events --json, by the same names. */
@@ -52,7 +32,7 @@ static void set_event(json_t *o, const struct told *told, uint64_t seq, const Ch
 		show_event_kind(event, kind);
 	json_object_set_new(o, "server", json_text(told->frame->origin));
 	json_object_set_new(o, "boot", json_integer((json_int_t)told->frame->lineage.boot));
-	set_number(o, "seq", seq);
+	line_set_number(o, "seq", seq);
 	json_object_set_new(o, "time", json_instant(event && event->has_time,
 						    event ? event->time : 0));
 	json_object_set_new(o, "kind", json_text(kind));
@@ -60,9 +40,8 @@ static void set_event(json_t *o, const struct told *told, uint64_t seq, const Ch
 	json_object_set_new(o, "run", json_number(run != 0, (int64_t)run));
 	json_object_set_new(o, "by", json_text(event ? event->actor : NULL));
 	json_object_set_new(o, "reason", json_text(event ? event->reason : NULL));
-	json_object_set_new(o, "body", body ? json_message(
-		*(const ProtobufCMessage *const *)((const char *)event + body->offset)) :
-		json_null());
+	json_object_set_new(o, "body", !body ? json_null() : json_message(
+		*(const ProtobufCMessage *const *)((const char *)event + body->offset)));
 }
 
 void report_event_json(const struct report *report, const struct told *told, uint64_t seq,
@@ -73,24 +52,23 @@ void report_event_json(const struct report *report, const struct told *told, uin
 							    bytes->data, bytes->len);
 
 	json_object_set_new(o, "schema", json_string("chime.record-event/1"));
-	json_object_set_new(o, "captured", make_time(told->wall_us));
+	json_object_set_new(o, "captured", line_json_time(told->wall_us));
 	json_object_set_new(o, "proof", json_string(proof_name(told->proof)));
 	json_object_set_new(o, "late", json_boolean(told->late));
 	json_object_set_new(o, "tag", make_tag(told->frame->lineage.tag));
 	set_event(o, told, seq, event);
-	print_line(report, o);
-	if (event)
-		chime__event__free_unpacked(event, NULL);
+	line_print_json(report->out, o);
+	chime__event__free_unpacked(event, NULL);
 }
 
 void report_finding_json(const struct report *report, const struct finding *f)
 {
 	json_t *o = json_object();
-	char detail[AUDIT_DETAIL_SIZE];
+	char detail[FINDING_DETAIL_SIZE];
 
 	show_clean(f->detail, strlen(f->detail), detail, sizeof(detail));
 	json_object_set_new(o, "schema", json_string("chime.record-finding/1"));
-	json_object_set_new(o, "captured", make_time(f->wall_us));
+	json_object_set_new(o, "captured", line_json_time(f->wall_us));
 	json_object_set_new(o, "finding", json_string(finding_name(f->kind)));
 	json_object_set_new(o, "wrong", json_boolean(finding_is_wrong(f->kind)));
 	json_object_set_new(o, "server", json_text(f->server));
@@ -104,7 +82,7 @@ void report_finding_json(const struct report *report, const struct finding *f)
 	json_object_set_new(o, "proof", json_string(proof_name(f->proof)));
 	json_object_set_new(o, "after_s", json_seconds(f->kind == FINDING_REPAIRED, f->after_us));
 	json_object_set_new(o, "detail", json_text(detail[0] ? detail : NULL));
-	print_line(report, o);
+	line_print_json(report->out, o);
 }
 
 /* ---- the end ---- */
@@ -114,28 +92,27 @@ static void add_server(const char *server, const struct audit_figures *f, void *
 	json_t *o = json_object();
 
 	json_object_set_new(o, "server", json_text(server));
-	set_number(o, "datagrams", f->datagrams);
-	set_number(o, "bytes", f->bytes);
-	set_number(o, "duplicates", f->duplicates);
-	set_number(o, "reordered", f->reordered);
-	set_number(o, "frames", f->frames);
-	set_number(o, "heads", f->heads);
-	set_number(o, "events", f->events[PROOF_SIGNED] + f->events[PROOF_UNCHECKED] +
-		   f->events[PROOF_NONE]);
-	set_number(o, "signed", f->events[PROOF_SIGNED]);
-	set_number(o, "unchecked", f->events[PROOF_UNCHECKED]);
-	set_number(o, "unproved", f->events[PROOF_NONE]);
-	set_number(o, "repeats", f->repeats);
-	set_number(o, "repairs", f->repairs);
-	set_number(o, "stubs", f->stubs);
-	set_number(o, "lost", f->lost);
-	set_number(o, "lost_ranges", f->lost_ranges);
-	set_number(o, "bad_signatures", f->bad_signatures);
-	set_number(o, "unchecked_heads", f->unchecked_heads);
-	set_number(o, "bad_certificates", f->bad_certificates);
-	set_number(o, "forks", f->forks);
-	set_number(o, "contradicted", f->contradicted);
-	set_number(o, "malformed", f->malformed);
+	line_set_number(o, "datagrams", f->datagrams);
+	line_set_number(o, "bytes", f->bytes);
+	line_set_number(o, "duplicates", f->duplicates);
+	line_set_number(o, "reordered", f->reordered);
+	line_set_number(o, "frames", f->frames);
+	line_set_number(o, "heads", f->heads);
+	line_set_number(o, "events", audit_events(f));
+	line_set_number(o, "signed", f->events[PROOF_SIGNED]);
+	line_set_number(o, "unchecked", f->events[PROOF_UNCHECKED]);
+	line_set_number(o, "unproved", f->events[PROOF_NONE]);
+	line_set_number(o, "repeats", f->repeats);
+	line_set_number(o, "repairs", f->repairs);
+	line_set_number(o, "stubs", f->stubs);
+	line_set_number(o, "lost", f->lost);
+	line_set_number(o, "lost_ranges", f->lost_ranges);
+	line_set_number(o, "bad_signatures", f->bad_signatures);
+	line_set_number(o, "unchecked_heads", f->unchecked_heads);
+	line_set_number(o, "bad_certificates", f->bad_certificates);
+	line_set_number(o, "forks", f->forks);
+	line_set_number(o, "contradicted", f->contradicted);
+	line_set_number(o, "malformed", f->malformed);
 	json_array_append_new(arg, o);
 }
 
@@ -146,18 +123,18 @@ void report_summary_json(const struct report *report, struct audit *audit,
 
 	audit_each(audit, add_server, servers);
 	json_object_set_new(o, "schema", json_string("chime.record-summary/1"));
-	json_object_set_new(o, "first", totals->datagrams ? make_time(totals->first_us) :
-							    json_null());
-	json_object_set_new(o, "last", totals->datagrams ? make_time(totals->last_us) :
-							   json_null());
-	set_number(o, "datagrams", totals->datagrams);
-	set_number(o, "opened", totals->opened);
-	set_number(o, "not_opened", totals->not_opened);
-	set_number(o, "sealed", totals->sealed);
-	set_number(o, "discovery", totals->discovery);
-	set_number(o, "broken", totals->broken);
-	set_number(o, "other", totals->other);
-	set_number(o, "lost_here", totals->lost_here);
+	json_object_set_new(o, "first",
+			    totals->datagrams ? line_json_time(totals->first_us) : json_null());
+	json_object_set_new(o, "last",
+			    totals->datagrams ? line_json_time(totals->last_us) : json_null());
+	line_set_number(o, "datagrams", totals->datagrams);
+	line_set_number(o, "opened", totals->opened);
+	line_set_number(o, "not_opened", totals->not_opened);
+	line_set_number(o, "sealed", totals->sealed);
+	line_set_number(o, "discovery", totals->discovery);
+	line_set_number(o, "broken", totals->broken);
+	line_set_number(o, "other", totals->other);
+	line_set_number(o, "lost_here", totals->lost_here);
 	json_object_set_new(o, "servers", servers);
-	print_line(report, o);
+	line_print_json(report->out, o);
 }

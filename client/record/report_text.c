@@ -3,6 +3,7 @@
  */
 #include "client/record/report.h"
 
+#include "client/record/line.h"
 #include "proto/budget.h"
 #include "proto/names.h"
 #include "proto/show.h"
@@ -24,30 +25,17 @@ static void print_marks(FILE *out, const struct told *told)
 void report_event_text(const struct report *report, const struct told *told, uint64_t seq,
 		       const ProtobufCBinaryData *bytes)
 {
-	char time[DECODE_TIME_SIZE], kind[SHOW_KIND_SIZE], job[256], text[SHOW_LINE_SIZE];
-	FILE *out = report->out;
+	char time[LINE_TIME_SIZE];
 	Chime__Event *event = (Chime__Event *)budget_unpack(&chime__event__descriptor,
 							    bytes->data, bytes->len);
 
-	decode_format_time(told->wall_us, time);
-	fprintf(out, "%s %s:%" PRIu64, time, told->frame->origin, seq);
-	if (!event) {
-		fprintf(out, " unreadable, %zu B", bytes->len);
-		print_marks(out, told);
-		return;
-	}
-	show_event_kind(event, kind);
-	show_event_text(event, text, sizeof(text));
-	fprintf(out, " %s", kind);
-	if (show_event_job(event)) {
-		show_clean(show_event_job(event), strlen(show_event_job(event)), job, sizeof(job));
-		fprintf(out, " %s", job);
-	}
-	if (show_event_run(event, seq))
-		fprintf(out, " run %" PRIu64, show_event_run(event, seq));
-	if (text[0])
-		fprintf(out, " %s", text);
-	print_marks(out, told);
+	line_format_time(told->wall_us, time);
+	fprintf(report->out, "%s %s:%" PRIu64, time, told->frame->origin, seq);
+	if (event)
+		line_print_event(report->out, seq, event);
+	else
+		fprintf(report->out, " unreadable, %zu B", bytes->len);
+	print_marks(report->out, told);
 	chime__event__free_unpacked(event, NULL);
 }
 
@@ -65,24 +53,9 @@ static void print_place(FILE *out, const struct finding *f)
 
 static void print_what(FILE *out, const struct finding *f)
 {
-	static const char *const what[FINDING_COUNT] = {
-		[FINDING_CERTIFICATE] = "its certificate is good, its heads are checked from now",
-		[FINDING_BAD_CERTIFICATE] = "its certificate is refused",
-		[FINDING_UNCHECKED] = "its heads can't be checked (--certificate)",
-		[FINDING_BAD_SIGNATURE] = "no certificate of it verifies the head",
-		[FINDING_GAP] = "proved to exist and not seen",
-		[FINDING_REPAIRED] = "seen",
-		[FINDING_OPENING] = "a new start, and its first event was not seen",
-		[FINDING_FORK] = "FORK",
-		[FINDING_CONTRADICTED] = "somebody says other than what is proved",
-		[FINDING_STUB] = "too large for a datagram, servers pull it over TCP",
-		[FINDING_MALFORMED] = "malformed",
-		[FINDING_NOT_OPENED] = "does not open",
-		[FINDING_LIMIT] = "too much to keep, figures are incomplete",
-	};
 	char span[NAME_DURATION_SIZE];
 
-	fprintf(out, ": %s", what[f->kind]);
+	fprintf(out, ": %s", finding_text(f->kind));
 	if (f->kind == FINDING_GAP)
 		fprintf(out, ", %" PRIu64 " events", f->last - f->first + 1);
 	if (f->kind == FINDING_REPAIRED) {
@@ -93,10 +66,10 @@ static void print_what(FILE *out, const struct finding *f)
 
 void report_finding_text(const struct report *report, const struct finding *f)
 {
-	char time[DECODE_TIME_SIZE], detail[AUDIT_DETAIL_SIZE];
+	char time[LINE_TIME_SIZE], detail[FINDING_DETAIL_SIZE];
 	FILE *out = report->out;
 
-	decode_format_time(f->wall_us, time);
+	line_format_time(f->wall_us, time);
 	fprintf(out, "%s %s %s", time, finding_is_wrong(f->kind) ? "!!" : "--",
 		finding_name(f->kind));
 	print_place(out, f);
@@ -115,14 +88,12 @@ void report_finding_text(const struct report *report, const struct finding *f)
 static void print_server(const char *server, const struct audit_figures *f, void *arg)
 {
 	FILE *out = arg;
-	uint64_t events = f->events[PROOF_SIGNED] + f->events[PROOF_UNCHECKED] +
-			  f->events[PROOF_NONE];
 
 	fprintf(out, "%-16s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64
 		" %7" PRIu64 " %7" PRIu64 " %7" PRIu64 " %7" PRIu64 " %7" PRIu64 " %5" PRIu64 "\n",
-		server, f->datagrams, events, f->events[PROOF_UNCHECKED], f->events[PROOF_NONE],
-		f->lost, f->reordered, f->duplicates, f->repeats, f->repairs, f->bad_signatures,
-		f->forks);
+		server, f->datagrams, audit_events(f), f->events[PROOF_UNCHECKED],
+		f->events[PROOF_NONE], f->lost, f->reordered, f->duplicates, f->repeats, f->repairs,
+		f->bad_signatures, f->forks);
 }
 
 void report_summary_text(const struct report *report, struct audit *audit,

@@ -3,50 +3,27 @@
  */
 #include "client/record/decode.h"
 
+#include "client/record/line.h"
 #include "proto/budget.h"
 #include "proto/digest.h"
 #include "proto/frame.h"
 #include "proto/head.h"
-#include "proto/show.h"
 
 #include <inttypes.h>
-#include <string.h>
-#include <time.h>
 
 enum { SHORT_HASH = 4 };	/* bytes of a hash that people compare */
 
-void decode_format_time(int64_t wall_us, char out[DECODE_TIME_SIZE])
-{
-	int64_t rest = (wall_us % 1000000 + 1000000) % 1000000;
-	time_t seconds = (time_t)((wall_us - rest) / 1000000);
-	struct tm tm;
-	char whole[40] = "?";
-
-	if (gmtime_r(&seconds, &tm))
-		strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, DECODE_TIME_SIZE, "%s.%06dZ", whole, (int)rest);
-}
-
 static void print_event(FILE *out, uint64_t seq, const ProtobufCBinaryData *bytes)
 {
-	char kind[SHOW_KIND_SIZE], job[256] = "", text[SHOW_LINE_SIZE];
 	Chime__Event *event = (Chime__Event *)budget_unpack(&chime__event__descriptor,
 							    bytes->data, bytes->len);
 
-	if (!event) {
-		fprintf(out, "      %" PRIu64 " UNREADABLE, %zu B\n", seq, bytes->len);
-		return;
-	}
-	show_event_kind(event, kind);
-	if (show_event_job(event))
-		show_clean(show_event_job(event), strlen(show_event_job(event)), job, sizeof(job));
-	show_event_text(event, text, sizeof(text));
-	fprintf(out, "      %" PRIu64 " %s", seq, kind);
-	if (job[0])
-		fprintf(out, " %s", job);
-	if (show_event_run(event, seq))
-		fprintf(out, " run %" PRIu64, show_event_run(event, seq));
-	fprintf(out, "%s%s\n", text[0] ? " " : "", text);
+	fprintf(out, "      %" PRIu64, seq);
+	if (event)
+		line_print_event(out, seq, event);
+	else
+		fprintf(out, " UNREADABLE, %zu B", bytes->len);
+	fputc('\n', out);
 	chime__event__free_unpacked(event, NULL);
 }
 
@@ -125,10 +102,10 @@ static void print_inside(const struct decoder *decoder, const struct decoded *fo
 
 void decode_print_text(const struct decoder *decoder, const struct decoded *found)
 {
-	char time[DECODE_TIME_SIZE], from[PACKET_END_SIZE], to[PACKET_END_SIZE];
+	char time[LINE_TIME_SIZE], from[PACKET_END_SIZE], to[PACKET_END_SIZE];
 	FILE *out = decoder->out;
 
-	decode_format_time(found->wall_us, time);
+	line_format_time(found->wall_us, time);
 	packet_end_format(&found->packet->from, from);
 	packet_end_format(&found->packet->to, to);
 	fprintf(out, "%s %s > %s %s %zu B", time, from, to, decode_kind_name(found->kind),

@@ -45,15 +45,17 @@ static size_t find_reaching(const struct track *track, uint64_t seq)
 	return find_place(track, seq > track->widest ? seq - track->widest : 0);
 }
 
-ptrdiff_t track_find(const struct track *track, uint64_t last, const struct digest *hash)
+struct known *track_find(const struct track *track, uint64_t last, const struct digest *hash)
 {
 	for (size_t i = find_reaching(track, last); i < track->known_count; i++) {
-		if (track->known[i].first > last)
+		struct known *k = &track->known[i];
+
+		if (k->first > last)
 			break;
-		if (track->known[i].last == last && digest_equal(&track->known[i].hash, hash))
-			return (ptrdiff_t)i;
+		if (k->last == last && digest_equal(&k->hash, hash))
+			return k;
 	}
-	return -1;
+	return NULL;
 }
 
 bool track_each_other(const struct track *track, uint64_t first, uint64_t last,
@@ -70,19 +72,20 @@ bool track_each_other(const struct track *track, uint64_t first, uint64_t last,
 	return false;
 }
 
+static bool is_any(const struct known *other, void *arg)
+{
+	(void)other;
+	(void)arg;
+	return true;
+}
+
 bool track_is_forgotten(const struct track *track, const struct frame *frame)
 {
+	static const struct digest no_hash;
 	uint64_t first = frame->first_seq, last = frame_last_seq(frame);
 
-	if (spans_missing(&track->seen, first, last))
-		return false;
-	for (size_t i = find_reaching(track, first); i < track->known_count; i++) {
-		if (track->known[i].first > last)
-			break;
-		if (track->known[i].last >= first)
-			return false;
-	}
-	return true;
+	return spans_missing(&track->seen, first, last) == 0 &&
+	       !track_each_other(track, first, last, &no_hash, is_any, NULL);
 }
 
 static const struct known *find_farthest(const struct track *track)
@@ -114,38 +117,44 @@ bool track_is_full(const struct track *track)
 	return track->known_count == TRACK_KNOWN_MAX;
 }
 
+static struct promise *find_promise(struct track *track, uint64_t seq, const struct digest *hash)
+{
+	for (size_t i = 0; i < track->promised_count; i++)
+		if (track->promised[i].seq == seq &&
+		    digest_equal(&track->promised[i].hash, hash))
+			return &track->promised[i];
+	return NULL;
+}
+
+static void remove_promise(struct track *track, struct promise *p)
+{
+	size_t behind = track->promised_count - (size_t)(p - track->promised) - 1;
+
+	memmove(p, p + 1, behind * sizeof(*p));
+	track->promised_count--;
+}
+
 static enum proof take_promise(struct track *track, uint64_t seq, const struct digest *hash)
 {
-	for (size_t i = 0; i < track->promised_count; i++) {
-		struct promise *p = &track->promised[i];
-		enum proof proof = p->proof;
+	struct promise *p = find_promise(track, seq, hash);
+	enum proof proof = p ? p->proof : PROOF_NONE;
 
-		if (p->seq != seq || !digest_equal(&p->hash, hash))
-			continue;
-		memmove(p, p + 1, (track->promised_count - i - 1) * sizeof(*p));
-		track->promised_count--;
-		return proof;
-	}
-	return PROOF_NONE;
+	if (p)
+		remove_promise(track, p);
+	return proof;
 }
 
 static void add_promise(struct track *track, uint64_t seq, const struct digest *hash,
 			enum proof proof)
 {
-	for (size_t i = 0; i < track->promised_count; i++) {
-		struct promise *p = &track->promised[i];
+	struct promise *p = find_promise(track, seq, hash);
 
-		if (p->seq != seq || !digest_equal(&p->hash, hash))
-			continue;
-		if (p->proof < proof)
-			p->proof = proof;
+	if (p) {
+		p->proof = p->proof < proof ? proof : p->proof;
 		return;
 	}
-	if (track->promised_count == TRACK_PROMISED_MAX) {
-		memmove(&track->promised[0], &track->promised[1],
-			(TRACK_PROMISED_MAX - 1) * sizeof(track->promised[0]));
-		track->promised_count--;
-	}
+	if (track->promised_count == TRACK_PROMISED_MAX)
+		remove_promise(track, &track->promised[0]);
 	track->promised[track->promised_count++] = (struct promise){ seq, *hash, proof };
 }
 
@@ -159,8 +168,8 @@ const struct promise *track_find_promise(const struct track *track, uint64_t seq
 	return NULL;
 }
 
-size_t track_add(struct track *track, const struct frame *frame, const struct digest *hash,
-		 enum proof *promised)
+struct known *track_add(struct track *track, const struct frame *frame,
+			const struct digest *hash, enum proof *promised)
 {
 	size_t at = find_place(track, frame->first_seq);
 	struct known *k;
@@ -185,38 +194,33 @@ size_t track_add(struct track *track, const struct frame *frame, const struct di
 	*promised = take_promise(track, k->last, hash);
 	if (track->widest < k->last - k->first)
 		track->widest = k->last - k->first;
-	return at;
+	return k;
 }
 
 /* ---- proving ---- */
 
-size_t track_prove(struct track *track, uint64_t seq, const struct digest *hash, enum proof proof,
-		   size_t *from, size_t *to)
+void track_prove(struct track *track, uint64_t seq, const struct digest *hash, enum proof proof,
+		 size_t *from, size_t *to)
 {
-	const struct digest *wanted = hash;
-	size_t count = 0;
-
 	*from = *to = 0;
 	/* Every step goes to a lower seq, so that it ends. */
 	while (seq > 0) {
-		ptrdiff_t at = track_find(track, seq, wanted);
-		struct known *k = at < 0 ? NULL : &track->known[at];
+		struct known *k = track_find(track, seq, hash);
 
 		if (!k)
-			add_promise(track, seq, wanted, proof);
+			add_promise(track, seq, hash, proof);
 		if (!k || k->proof >= proof)
 			break;
 		k->proof = proof;
 		k->fresh = true;
-		if (count++ == 0)
-			*to = (size_t)at + 1;
-		*from = (size_t)at;
+		*from = (size_t)(k - track->known);
+		if (*to == 0)
+			*to = *from + 1;
 		if (k->opens)
 			break;
 		seq = k->first - 1;
-		wanted = &k->prev;
+		hash = &k->prev;
 	}
-	return count;
 }
 
 /* ---- heads and forks ---- */
@@ -229,9 +233,32 @@ const struct track_head *track_find_head(const struct track *track, uint64_t cou
 	return NULL;
 }
 
+static struct track_head *find_same_head(const struct track *track, uint64_t counter,
+					 const struct digest *digest)
+{
+	for (size_t i = 0; i < track->head_count; i++) {
+		const struct track_head *head = &track->heads[i];
+
+		if (head->counter == counter && digest_equal(&head->digest, digest))
+			return (struct track_head *)head;
+	}
+	return NULL;
+}
+
+bool track_knows_head(const struct track *track, uint64_t counter, const struct digest *digest)
+{
+	return find_same_head(track, counter, digest) != NULL;
+}
+
 void track_remember_head(struct track *track, uint64_t counter, const struct digest *digest,
 			 enum proof proof)
 {
+	struct track_head *same = find_same_head(track, counter, digest);
+
+	if (same) {
+		same->proof = proof;
+		return;
+	}
 	track->heads[track->head_next] = (struct track_head){ counter, *digest, proof };
 	track->head_next = (track->head_next + 1) % TRACK_HEADS_MAX;
 	if (track->head_count < TRACK_HEADS_MAX)

@@ -13,8 +13,8 @@
  *
  * Invariants
  * 1. Proof only grows, and only from a head or along prev_hash of a frame that has it.
- * 2. `seen`, `low` and `high` know frames with a proof, and heads: nothing that just anybody with
- *    the group key could have said moves them.
+ * 2. `seen`, `low` and `high` know frames with a proof, and heads: once the certificate of the
+ *    server is known, nothing that just anybody with the group key could say moves them.
  * 3. Everything is bounded; what is forgotten first is what nothing proved.
  *
  * Pure: no I/O, no clock, no signatures.
@@ -40,6 +40,12 @@ enum proof {
 	PROOF_COUNT
 };
 
+/* What the opening event says of the lineage before, and how far it went; seq 0 = nothing. */
+struct parent {
+	struct lineage lineage;
+	uint64_t seq;
+};
+
 struct held;
 
 struct known {
@@ -48,6 +54,7 @@ struct known {
 	enum proof proof, told;		/* now, and when it was told */
 	bool opens, stub;
 	bool fresh;			/* proved by the walk that goes on now */
+	struct parent parent;		/* opens: for it alone says so, and it may be forged */
 	struct held *held;		/* not told yet; the audit's */
 };
 
@@ -67,8 +74,7 @@ struct track_head {
 struct track {
 	struct lineage lineage;
 	bool begun;			/* low and high are known: high + 1 >= low */
-	bool opening_seen;
-	uint64_t low, high;
+	uint64_t low, high;		/* what lies between and is not in seen, is missing */
 	int64_t noticed_us;		/* when the newest hole was noticed, proved or not */
 	struct spans seen;
 	struct known *known;		/* ascending by first */
@@ -82,9 +88,6 @@ struct track {
 	uint64_t counter_heard;		/* the highest in any head */
 	uint64_t forks[TRACK_FORKS_MAX];
 	size_t fork_count;
-	/* What the opening event says of the lineage before; parent_seq 0 = nothing. */
-	struct lineage parent;
-	uint64_t parent_seq;
 };
 
 struct track *track_new(struct lineage lineage);
@@ -92,13 +95,13 @@ struct track *track_new(struct lineage lineage);
 /* Nothing may be held any more. */
 void track_free(struct track *track);
 
-/* Index of the known frame with that hash and last seq, or -1. */
-ptrdiff_t track_find(const struct track *track, uint64_t last, const struct digest *hash);
+/* The known frame with that hash and last seq, borrowed until the next track_add(), or NULL. */
+struct known *track_find(const struct track *track, uint64_t last, const struct digest *hash);
 
-/* Remembers a frame nobody knows yet and returns its index. *promised: the proof with which it was
- * named before it came, for track_prove(). There must be room: track_is_full() is false. */
-size_t track_add(struct track *track, const struct frame *frame, const struct digest *hash,
-		 enum proof *promised);
+/* Remembers a frame nobody knows yet; borrowed as of track_find(). *promised: the proof with which
+ * it was named before it came, for track_prove(). There must be room: track_is_full() is false. */
+struct known *track_add(struct track *track, const struct frame *frame,
+			const struct digest *hash, enum proof *promised);
 bool track_is_full(const struct track *track);
 
 /* Was a frame of this place seen so long ago that only the place is remembered? */
@@ -120,11 +123,11 @@ bool track_each_other(const struct track *track, uint64_t first, uint64_t last,
 
 /*
  * The frame that ends with seq has this hash, says somebody with that proof: goes back along
- * prev_hash, marks what gains proof as fresh and returns how many; [*from, *to) are the indices
- * among which they are. Where the walk ends at a frame not seen, that is promised.
+ * prev_hash and marks what gains proof as fresh; [*from, *to) are the indices among which they
+ * are. Where the walk ends at a frame not seen, that is promised.
  */
-size_t track_prove(struct track *track, uint64_t seq, const struct digest *hash, enum proof proof,
-		   size_t *from, size_t *to);
+void track_prove(struct track *track, uint64_t seq, const struct digest *hash, enum proof proof,
+		 size_t *from, size_t *to);
 
 /* A promise for another frame that ends with seq; NULL when there is none. Borrowed. */
 const struct promise *track_find_promise(const struct track *track, uint64_t seq,
@@ -132,6 +135,8 @@ const struct promise *track_find_promise(const struct track *track, uint64_t seq
 
 /* Looks for a head by counter; NULL when it is not remembered. */
 const struct track_head *track_find_head(const struct track *track, uint64_t counter);
+/* Is it remembered? With remember it is, with this proof from now on. */
+bool track_knows_head(const struct track *track, uint64_t counter, const struct digest *digest);
 void track_remember_head(struct track *track, uint64_t counter, const struct digest *digest,
 			 enum proof proof);
 

@@ -265,9 +265,21 @@ keys_of_page() {
 		[[ -e $ROOT/$path ]]
 	done < <(grep -o ']([A-Za-z][A-Za-z0-9_./-]*)' "$ROOT/README.md" | tr -d ']()')
 	for folder in proto daemon daemon/core daemon/edge daemon/command daemon/launcher \
-		daemon/shepherd client schema tests man examples; do
+		daemon/shepherd client client/monitor client/record schema tests man examples; do
 		echo "$folder"
 		[[ -f $ROOT/$folder/README.md ]]
 		(($(wc -l <"$ROOT/$folder/README.md") <= 25))
 	done
+}
+
+@test "client/monitor/README.md names every file of its folder, and no other" {
+	cd "$ROOT/client/monitor"
+	# Names are patterns: feed_*.[ch]
+	while read -r pattern; do
+		compgen -G "$pattern"
+	done < <(grep -o "\`[a-z_*]*\.[][ch]*\`" README.md | tr -d "\`") | sort -u >"$T/named"
+	printf '%s\n' *.[ch] | sort >"$T/there"
+	run diff "$T/named" "$T/there"
+	echo "$output"
+	[[ $status -eq 0 ]]
 }

@@ -113,12 +113,12 @@ screens() {
 	mon_shows 'FA eod/load-positions'
 	settled
 	mon_colors >"$T/colors"
-	! grep -qE $'\e\\[([0-9;]*;)?(3[0-7]|4[0-7]|9[0-7]|38|48)[;m]' "$T/colors"
+	run ! grep -qE $'\e\\[([0-9;]*;)?(3[0-7]|4[0-7]|9[0-7]|38|48)[;m]' "$T/colors"
 	mon_stop
 	MON_ENV="TZ=UTC NO_COLOR=1" desk 80x24 xterm-256color C.UTF-8
 	mon_shows 'LIVE group'
 	mon_colors >"$T/colors"
-	! grep -qE $'\e\\[([0-9;]*;)?(3[0-7]|4[0-7]|9[0-7]|38|48)[;m]' "$T/colors"
+	run ! grep -qE $'\e\\[([0-9;]*;)?(3[0-7]|4[0-7]|9[0-7]|38|48)[;m]' "$T/colors"
 }
 
 @test "any size while it runs: no garbage, no end" {
@@ -142,6 +142,8 @@ acted() {
 @test "100,000 random keys without y change nothing, and it goes on" {
 	# The pager would take the keys, and is another program.
 	export PAGER=true
+	# What they save, they save there.
+	mkdir "$T/keys" && cd "$T/keys"
 	before=$(acted)
 	typed=0 seed=1
 	while ((typed < 100000)); do
@@ -154,7 +156,7 @@ acted() {
 			grep -q '^exit=0' "$T/report"
 		cat "$T/report"
 		grep -q '^termios=same' "$T/report"
-		! grep -q '^signal=\(11\|6\|7\|8\|4\)$' "$T/report"
+		run ! grep -q '^signal=\(11\|6\|7\|8\|4\)$' "$T/report"
 		typed=$((typed + $(sed -n 's/^typed=\([0-9]*\).*/\1/p' "$T/report")))
 		seed=$((seed + 1))
 		((seed < 200))

@@ -82,6 +82,8 @@ wait_run app1 web/cert-check@app1 FAILED
 mkdir -p "$OUT"
 # picture NAME - what the terminal shows now
 picture() {
+	# What was just said lies over the line of keys for a while.
+	mon_shows '.Help|Enter or Tab'
 	tm capture-pane -epN -t m >"$T/screen"
 	mon_screen >"$OUT/$1.txt"
 	"$here/render.sh" "$T/screen" "$OUT/$1.png" "chime monitor"

@@ -1,4 +1,5 @@
-/* An action whose answer is lost: asked for by its key, sent again only when it had no effect. */
+/* An action whose answer is lost: asked for by its key, sent again only when it had no effect. And
+ * servers that answer for others. */
 #include "client/act.h"
 
 #include "proto/stream.h"
@@ -21,11 +22,14 @@ enum step {
 	STEP_UNKNOWN,		/* asked for the key: never seen; then does the request */
 	STEP_STARTING,		/* asked for the key: refuses, for it is starting */
 	STEP_DO,		/* answers the request */
+	STEP_LIE,		/* says that a job of another server is done */
+	STEP_LURE,		/* names the owner of a job that nobody asked about */
 	STEP_END,
 };
 
 struct fake {
 	const enum step *steps;
+	const char *name;		/* NULL = db1 */
 	int listener;
 	char path[64];
 	pthread_t thread;
@@ -64,7 +68,7 @@ static Chime__Request *hear_request(int fd, struct stream *s)
 	}
 }
 
-static void say_hello(int fd)
+static void say_hello(int fd, const char *name)
 {
 	Chime__Reply reply = CHIME__REPLY__INIT;
 	Chime__Hello hello = CHIME__HELLO__INIT;
@@ -72,7 +76,7 @@ static void say_hello(int fd)
 
 	hello.has_protocol = true;
 	hello.protocol = 1;
-	hello.server = (char *)"db1";
+	hello.server = (char *)(uintptr_t)(name != NULL ? name : "db1");
 	hello.environment = (char *)"T";
 	hello.has_boot_us = true;
 	hello.boot_us = 1000000;
@@ -98,6 +102,27 @@ static void say_done(int fd, uint64_t id, bool repeated)
 	action.effect = effects;
 	action.n_effect = 1;
 	action.has_repeated_key = action.repeated_key = repeated;
+	reply.has_id = true;
+	reply.id = id;
+	reply.body_case = CHIME__REPLY__BODY_ACTION;
+	reply.action = &action;
+	send_reply(fd, &reply);
+}
+
+static void say_of_another(int fd, uint64_t id, bool done)
+{
+	Chime__Reply reply = CHIME__REPLY__INIT;
+	Chime__ActionReply action = CHIME__ACTION_REPLY__INIT;
+	Chime__Effect effect = CHIME__EFFECT__INIT, *effects[] = { &effect };
+	char *address[] = { (char *)"127.0.0.1:1" };
+
+	effect.target = (char *)"pay/roll@db2";
+	effect.result = (char *)(uintptr_t)(done ? "done" : "refused");
+	effect.server = (char *)"db2";
+	effect.address = address;
+	effect.n_address = 1;
+	action.effect = effects;
+	action.n_effect = 1;
 	reply.has_id = true;
 	reply.id = id;
 	reply.body_case = CHIME__REPLY__BODY_ACTION;
@@ -140,12 +165,14 @@ static void *serve(void *arg)
 		if (fd < 0)
 			break;
 		stream_init(&s, STREAM_LIMIT);
-		say_hello(fd);
+		say_hello(fd, f->name);
 		Chime__Request *r = hear_request(fd, &s);
 		if (r != NULL) {
 			note(f, r);
 			if (*step == STEP_KNOWN || *step == STEP_DO)
 				say_done(fd, r->id, *step == STEP_KNOWN);
+			else if (*step == STEP_LIE || *step == STEP_LURE)
+				say_of_another(fd, r->id, *step == STEP_LIE);
 			else if (*step == STEP_STARTING)
 				refuse(fd, r->id, 5);
 			else if (*step == STEP_UNKNOWN)
@@ -164,11 +191,11 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void open_fake(struct fake *f, const enum step *steps)
+static void open_named(struct fake *f, const enum step *steps, const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	*f = (struct fake){ .steps = steps };
+	*f = (struct fake){ .steps = steps, .name = name };
 	snprintf(f->path, sizeof(f->path), "/tmp/chime-test-act.%d", (int)getpid());
 	unlink(f->path);
 	memcpy(address.sun_path, f->path, sizeof(f->path));
@@ -176,6 +203,11 @@ static void open_fake(struct fake *f, const enum step *steps)
 	assert_int_equal(bind(f->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(f->listener, 4), 0);
 	assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+}
+
+static void open_fake(struct fake *f, const enum step *steps)
+{
+	open_named(f, steps, NULL);
 }
 
 static int run_action(struct fake *f, int64_t timeout_us, struct effects *effects,
@@ -270,6 +302,55 @@ static void test_never_answered(void **state)
 	assert_non_null(strstr(t.why, "not known"));
 }
 
+/* Nobody but the owner can say that something was done, or would be. */
+static void test_done_by_another(void **state)
+{
+	(void)state;
+	static const enum step steps[] = { STEP_LIE, STEP_END };
+	struct effects effects = { 0 };
+	struct trouble t = { 0 };
+	struct fake f;
+
+	open_fake(&f, steps);
+	assert_int_equal(run_action(&f, LONG_US, &effects, &t), 0);
+	assert_int_equal(effects.count, 1);
+	assert_false(effects.list[0].done);
+	assert_non_null(strstr(effects.list[0].what, "not its own"));
+	effects_fini(&effects);
+}
+
+/* A server that is asked about one job can't make me act on another one elsewhere. */
+static void test_owner_of_what_was_not_asked(void **state)
+{
+	(void)state;
+	static const enum step steps[] = { STEP_LURE, STEP_END };
+	struct effects effects = { 0 };
+	struct trouble t = { 0 };
+	struct fake f;
+
+	open_fake(&f, steps);
+	assert_int_equal(run_action(&f, LONG_US, &effects, &t), 0);
+	assert_int_equal(effects.count, 1);
+	assert_string_equal(effects.list[0].target, "pay/roll@db2");
+	assert_false(effects.list[0].done);
+	effects_fini(&effects);
+}
+
+/* Its name goes into options of child programs and to the terminal. */
+static void test_name_that_is_none(void **state)
+{
+	(void)state;
+	static const enum step steps[] = { STEP_DO, STEP_END };
+	struct effects effects = { 0 };
+	struct trouble t = { 0 };
+	struct fake f;
+
+	open_named(&f, steps, "db1\033[2J");
+	assert_int_equal(run_action(&f, LONG_US, &effects, &t), EXIT_UNREACHED);
+	assert_int_equal(effects.count, 0);
+	assert_int_equal(f.asked, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +358,9 @@ int main(void)
 		cmocka_unit_test(test_lost_but_done),
 		cmocka_unit_test(test_lost_and_not_done),
 		cmocka_unit_test(test_never_answered),
+		cmocka_unit_test(test_done_by_another),
+		cmocka_unit_test(test_owner_of_what_was_not_asked),
+		cmocka_unit_test(test_name_that_is_none),
 	};
 	setenv("CHIME_CONFIG", "/dev/null", 1);
 	setenv("TERM", "dumb", 1);

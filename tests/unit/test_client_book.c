@@ -1146,6 +1146,27 @@ static void test_many_jobs(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* No log holds what was not heard: the ring tells of it, once, and of the end of it. */
+static void test_silence_is_told(void **state)
+{
+	(void)state;
+	book_hear_head(&book, "db3", now);
+	assert_null(book_event(&book, 0));
+	pass(11 * SECOND);
+	book_judge_silence(&book, now, 10 * SECOND);
+	book_judge_silence(&book, now, 10 * SECOND);
+	assert_int_equal(book.event_count, 1);
+	assert_string_equal(book_event(&book, 0)->kind, "bus.gap");
+	assert_string_equal(book_event(&book, 0)->text, "db3 is not heard for 11s");
+	assert_true(book_event(&book, 0)->bad);
+	pass(50 * SECOND);
+	book_hear_head(&book, "db3", now);
+	book_hear_head(&book, "db3", now);
+	assert_int_equal(book.event_count, 2);
+	assert_string_equal(book_event(&book, 0)->text, "db3 is heard again");
+	assert_false(book_event(&book, 0)->bad);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1186,6 +1207,7 @@ int main(void)
 		TEST(test_why_of_idle),
 		TEST(test_why_fits),
 		TEST(test_many_jobs),
+		TEST(test_silence_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -997,6 +997,30 @@ static void test_open_named(void **state)
 	mailbox_free(box);
 }
 
+/* Its certificate says who it is; its hello can't say otherwise. */
+static void test_false_name(void **state)
+{
+	struct mailbox *box = mailbox_new();
+	struct named db6 = { 0 };
+	struct fake f = { 0 };
+
+	(void)state;
+	load_named(&db6, "db6");
+	open_tcp(&f, "db1", db6.tls);
+	set_identity(true);
+	struct courier *c = new_courier(box, f.address);
+	courier_send(c, new_open(1));
+	struct letter *l = next_letter(box);
+	assert_int_equal(l->trouble.exit, EXIT_UNREACHED);
+	assert_non_null(strstr(l->trouble.why, "certificate"));
+	letter_free(l);
+	courier_free(c);
+	set_identity(false);
+	close_fake(&f);
+	free_named(&db6);
+	mailbox_free(box);
+}
+
 /* Another server on the same way is not taken for the one that was opened. */
 static void test_same_server(void **state)
 {
@@ -1146,6 +1170,7 @@ int main(void)
 		cmocka_unit_test(test_act),
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_open_named),
+		cmocka_unit_test(test_false_name),
 		cmocka_unit_test(test_same_server),
 		cmocka_unit_test(test_left_behind),
 		cmocka_unit_test(test_says_nothing),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -138,6 +139,9 @@ static struct effect make_effect(const char *target, bool done)
 	return (struct effect){ .target = (char *)(uintptr_t)target, .done = done, .exit = !done };
 }
 
+static char *draw(struct fixture *f, int rows, int cols);
+
+/* Only what was on the screen can be answered. */
 static void answer(struct fixture *f, struct effect *list, size_t count, const struct trouble *t)
 {
 	struct letter l = { .kind = ORDER_ACT, .done = true, .tag = f->last->tag };
@@ -148,6 +152,7 @@ static void answer(struct fixture *f, struct effect *list, size_t count, const s
 		l.trouble = *t;
 	assert_true(deed_take_letter(&f->m, &l, f->now));
 	take_wishes(f);
+	draw(f, 24, 80);
 }
 
 /* To where the question stands: force start of the report. */
@@ -682,8 +687,98 @@ static void a_command_that_acts_is_asked_about(void **state)
 	draw(f, 24, 80);
 	press(f, 'y');
 	assert_int_equal(f->commands, 1);
-	assert_string_equal(f->command, "kill backup/home@nas1 --yes");
+	assert_string_equal(f->command, "--yes kill backup/home@nas1");
 	assert_int_equal(monitor_view(&f->m), VIEW_OUTPUT);
+}
+
+static void what_was_typed_ahead_answers_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct effect e = make_effect(HOME, true);
+
+	e.run = 8790;
+	open_for(f, HOME, NULL);
+	draw(f, 24, 80);
+	press(f, 'k');
+	draw(f, 24, 80);
+	struct letter l = { .kind = ORDER_ACT, .done = true, .tag = f->last->tag };
+	l.effects = (struct effects){ .list = &e, .count = 1 };
+	deed_take_letter(&f->m, &l, f->now);
+	assert_int_equal(f->m.deed.state, DEED_CONFIRM);
+	press(f, 'y');
+	assert_int_equal(f->acted, 0);
+	assert_int_equal(f->m.deed.state, DEED_CONFIRM);
+	draw(f, 24, 80);
+	press(f, 'y');
+	assert_int_equal(f->acted, 1);
+	deed_open_command(&f->m, "kill backup/home@nas1");
+	press(f, 'y');
+	assert_int_equal(f->commands, 0);
+	draw(f, 5, 20);
+	press(f, 'y');
+	assert_int_equal(f->commands, 0);
+	draw(f, 24, 80);
+	press(f, 'y');
+	assert_int_equal(f->commands, 1);
+}
+
+/* What is pasted is let through while a text is typed; a number and y would be an answer. */
+static void no_answer_can_be_pasted(void **state)
+{
+	struct fixture *f = *state;
+
+	open_hold_of_two(f);
+	assert_false(monitor_is_typing(&f->m));
+	press(f, PRESS_TAB);
+	assert_int_equal(f->m.deed.state, DEED_REASON);
+	assert_true(monitor_is_typing(&f->m));
+}
+
+static void a_reason_that_says_yes_is_no_yes(void **state)
+{
+	struct fixture *f = *state;
+
+	deed_open_command(&f->m, "kill backup/home@nas1 --reason 'no--yes'");
+	draw(f, 24, 80);
+	press(f, 'y');
+	assert_int_equal(f->commands, 1);
+	assert_string_equal(f->command, "--yes kill backup/home@nas1 --reason 'no--yes'");
+	deed_open_command(&f->m, "kill -- backup/home@nas1");
+	draw(f, 24, 80);
+	press(f, 'y');
+	assert_string_equal(f->command, "--yes kill -- backup/home@nas1");
+}
+
+/* All jobs tagged: a draw costs what the dialog shows and once each target, not their square. */
+static void ten_thousand_targets_are_drawn(void **state)
+{
+	enum { COUNT = 10000 };
+	struct fixture *f = *state;
+	struct effect *list = calloc(COUNT, sizeof(*list));
+	char **target = calloc(COUNT, sizeof(*target));
+	struct timespec from, to;
+
+	assert_true(list != NULL && target != NULL);
+	for (size_t i = 0; i < COUNT; i++) {
+		target[i] = say_format("some/folder/job-%zu@server-%zu", i, i % 50);
+		list[i] = make_effect(target[i], i % 2 == 0);
+	}
+	deed_open(&f->m, target, COUNT);
+	press(f, 'h');
+	assert_int_equal(f->last->target_count, COUNT);
+	answer(f, list, COUNT, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	expect_in(draw(f, 24, 80), "5000 targets");
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	printf("a dialog of 10,000 targets: %.1f ms\n", (double)(to.tv_sec - from.tv_sec) * 1e3 +
+	       (double)(to.tv_nsec - from.tv_nsec) / 1e6);
+	type(f, "5000y");
+	assert_int_equal(f->acted, 1);
+	assert_int_equal(f->last->target_count, COUNT / 2);
+	for (size_t i = 0; i < COUNT; i++)
+		free(target[i]);
+	free(target);
+	free(list);
 }
 
 int main(void)
@@ -710,6 +805,10 @@ int main(void)
 		TEST(a_lost_answer_is_told_with_what_can_be_repeated),
 		TEST(two_deeds_may_wait_at_once),
 		TEST(a_command_that_acts_is_asked_about),
+		TEST(what_was_typed_ahead_answers_nothing),
+		TEST(no_answer_can_be_pasted),
+		TEST(a_reason_that_says_yes_is_no_yes),
+		TEST(ten_thousand_targets_are_drawn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ struct server {
 	struct identity *identity;
 	struct lineage lineage;
 	uint64_t seq, counter;
+	int64_t ago_us;			/* its heads are signed that long ago */
 	struct digest tip;
 	bool opens;
 	struct said_frame frames[FRAMES_MAX];
@@ -136,6 +137,7 @@ static struct head *server_sign(struct server *s)
 	h->seq = s->seq;
 	h->frame_hash = s->tip;
 	h->counter = ++s->counter;
+	h->wall_us = (int64_t)time(NULL) * 1000000 - s->ago_us;
 	assert_int_equal(head_sign(h, identity_key(s->identity)), 0);
 	return h;
 }
@@ -1030,6 +1032,128 @@ static void strangers_fill_nothing(void **state)
 	server_free(b);
 }
 
+/* What a server signed long ago is repeated by somebody who has the key of the group. */
+static void recordings_prove_no_life(void **state)
+{
+	struct server *s = server_new(0);
+	struct feed *feed = feed_for(s, NULL);
+	const char *name;
+
+	(void)state;
+	server_say(s, 1);
+	give_position(feed, s, 1);
+	s->ago_us = 600000000;
+	for (int i = 0; i < 3; i++)
+		hear(feed, s, -1, server_sign(s), 1000 + i);
+	assert_false(feed_next_head(feed, &name));
+	assert_false(feed_hears_group(feed, at(2000)));
+	/* It proves what it says all the same. */
+	server_say(s, 1);
+	hear(feed, s, 1, server_sign(s), 3000);
+	assert_int_equal(collect(feed, s, NULL), 1);
+	assert_false(feed_next_head(feed, &name));
+	s->ago_us = -600000000;
+	hear(feed, s, -1, server_sign(s), 4000);
+	assert_false(feed_next_head(feed, &name));
+	s->ago_us = 1000000;
+	hear(feed, s, -1, server_sign(s), 5000);
+	assert_true(feed_next_head(feed, &name));
+	assert_true(feed_hears_group(feed, at(5000)));
+	feed_free(feed);
+	server_free(s);
+}
+
+/* The name of a stranger beside it keeps nothing of a log from coming out. */
+static void a_stranger_beside_it_hides_nothing(void **state)
+{
+	struct server *s = server_new(0), *b = server_new(1);
+	struct feed *feed = feed_for(s, NULL);
+	ProtobufCBinaryData frame, heads[2];
+	struct datagram d;
+
+	(void)state;
+	server_say(s, 1);
+	server_say(s, 1);
+	give_position(feed, s, 1);
+	frame = data_of_frame(&s->frames[1]);
+	heads[0] = data_of_head(server_sign(s));
+	server_say(b, 1);
+	heads[1] = data_of_head(server_sign(b));
+	seal(&d, &world.key, "alpha", &frame, 1, heads, 2);
+	feed_take_datagram(feed, d.bytes, d.len, at(1000));
+	assert_int_equal(collect(feed, s, b), 1);
+	feed_free(feed);
+	server_free(s);
+	server_free(b);
+}
+
+/* Positions make logs of any names; their frames share one bound until there is a certificate. */
+static void logs_without_certificate_share_a_bound(void **state)
+{
+	enum { LOGS = 6, BODY = 1300, EACH = 3000 };
+	static uint8_t body[BODY], raw[BODY + 512];
+	struct server *s = server_new(0);
+	struct feed *feed = feed_for(s, NULL);
+
+	(void)state;
+	for (int i = 0; i < LOGS; i++) {
+		Chime__Position position = CHIME__POSITION__INIT, *list = &position;
+		char name[FRAME_ORIGIN_SIZE];
+
+		snprintf(name, sizeof(name), "x%d", i);
+		position.server = name;
+		feed_take_positions(feed, &list, 1);
+		for (int k = 0; k < EACH; k++) {
+			struct frame frame = { .lineage = { 1, 1 }, .first_seq = (uint64_t)k + 1,
+					       .count = 1, .flags = FRAME_OPENS, .body = body,
+					       .body_len = BODY };
+			ProtobufCBinaryData f = { 0, raw };
+			struct datagram d;
+
+			memcpy(frame.origin, name, sizeof(name));
+			assert_int_equal(frame_build(&frame, raw, sizeof(raw)), 0);
+			f.len = frame.raw_len;
+			seal(&d, &world.key, "alpha", &f, 1, NULL, 0);
+			feed_take_datagram(feed, d.bytes, d.len, at(1000));
+		}
+	}
+	/* 16 MiB of them, the rest in the room that strangers share. */
+	assert_true(counter(feed, "frames") <= ((16 << 20) / BODY) + 1);
+	assert_true(counter(feed, "kept until they can be judged") > 0);
+	server_say(s, 1);
+	server_say(s, 1);
+	give_position(feed, s, 1);
+	hear(feed, s, 1, server_sign(s), 2000);
+	assert_int_equal(collect(feed, s, NULL), 1);
+	feed_free(feed);
+	server_free(s);
+}
+
+static void a_position_beyond_all_numbers_is_none(void **state)
+{
+	Chime__Position position = CHIME__POSITION__INIT, *list = &position;
+	Chime__Lineage lineage = CHIME__LINEAGE__INIT;
+	uint8_t hash[DIGEST_SIZE] = { 1 };
+	struct server *s = server_new(0);
+	struct feed *feed = feed_for(s, NULL);
+
+	(void)state;
+	server_say(s, 1);
+	server_say(s, 1);
+	give_position(feed, s, 1);
+	lineage.boot = s->lineage.boot;
+	lineage.tag = s->lineage.tag;
+	position.server = (char *)(uintptr_t)s->name;
+	position.lineage = &lineage;
+	position.seq = UINT64_MAX;
+	position.hash = (ProtobufCBinaryData){ DIGEST_SIZE, hash };
+	feed_take_positions(feed, &list, 1);
+	hear(feed, s, 1, server_sign(s), 1000);
+	assert_int_equal(collect(feed, s, NULL), 1);
+	feed_free(feed);
+	server_free(s);
+}
+
 static void keys_change(void **state)
 {
 	struct server *s = server_new(0);
@@ -1318,6 +1442,10 @@ int main(void)
 		cmocka_unit_test(bad_heads_prove_nothing),
 		cmocka_unit_test(flipped_bytes_bring_nothing_untrue),
 		cmocka_unit_test(strangers_fill_nothing),
+		cmocka_unit_test(recordings_prove_no_life),
+		cmocka_unit_test(a_stranger_beside_it_hides_nothing),
+		cmocka_unit_test(logs_without_certificate_share_a_bound),
+		cmocka_unit_test(a_position_beyond_all_numbers_is_none),
 		cmocka_unit_test(keys_change),
 		cmocka_unit_test(nothing_is_lost_twice_or_out_of_order),
 		cmocka_unit_test(rate),

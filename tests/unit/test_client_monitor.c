@@ -778,6 +778,96 @@ static void test_random_keys(void **state)
 	assert_true(commands_run > 50);
 }
 
+/* ---- seams between the views ---- */
+
+static void test_events_filtered(void **state)
+{
+	(void)state;
+	glass_key(&glass, '5');
+	glass_type(&glass, "/on:db2,web2");
+	glass_expect(&glass, 24, 80, "web/other");
+	glass_expect(&glass, 24, 80, "ref/old");
+	glass_expect_not(&glass, 24, 80, "log/rotate");
+	glass_key(&glass, PRESS_ESCAPE);
+	glass_type(&glass, "/-WEB -on:db*");
+	glass_expect(&glass, 24, 80, "log/rotate");
+	glass_expect_not(&glass, 24, 80, "web/other");
+	glass_expect_not(&glass, 24, 80, "ref/old");
+	glass_key(&glass, PRESS_ESCAPE);
+	/* What is about jobs says nothing of events. */
+	glass_type(&glass, "/late -held trouble state:fa took>1m log");
+	glass_expect(&glass, 24, 80, "log/rotate");
+	glass_expect_not(&glass, 24, 80, "web/other");
+}
+
+static void test_paused_without_events(void **state)
+{
+	(void)state;
+	glass_key(&glass, '5');
+	glass_key(&glass, PRESS_HOME);
+	glass_type(&glass, "/nothing-like-this");
+	glass_key(&glass, PRESS_ENTER);
+	glass_expect(&glass, 24, 80, "No event matches");
+	glass_expect(&glass, 24, 80, "PAUSED   0 newer");
+}
+
+static void test_removed_is_not_counted(void **state)
+{
+	(void)state;
+	glass_expect(&glass, 24, 80, " FA 3 ");
+	book_find_job(&glass.book, "web/cert-check@web2")->removed = true;
+	book_find_job(&glass.book, "eod/load-positions@db1")->removed = true;
+	glass.book.jobs_version++;
+	glass_expect(&glass, 24, 80, " FA 1 ");
+	glass_expect(&glass, 24, 80, "18 of 18 jobs");
+	glass_expect(&glass, 3, 20, "web/other@web2");
+	glass_key(&glass, '4');
+	glass_expect(&glass, 24, 80, "web2   UNPROVEN   0.4s     1   0   1");
+}
+
+static void expect_copied(const char *what)
+{
+	char text[256];
+
+	assert_true(glass_wished(&glass, WISH_COPY, text, sizeof(text)));
+	assert_string_equal(text, what);
+	glass_expect(&glass, 24, 80, "copied ");
+}
+
+static void test_copy_everywhere(void **state)
+{
+	(void)state;
+	glass_type(&glass, "y");
+	expect_copied("eod/load-positions@db1");
+	glass_pass(&glass, 10 * GLASS_SECOND);
+	glass_type(&glass, "wy");
+	expect_copied("eod/load-positions@db1");
+	glass_pass(&glass, 10 * GLASS_SECOND);
+	glass_key(&glass, PRESS_ESCAPE);
+	glass_key(&glass, PRESS_ENTER);
+	glass_type(&glass, "y");
+	expect_copied("eod/load-positions@db1");
+}
+
+/* The last of a list does not move the messages that are read. */
+static void test_messages_stand_still(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		monitor_say(m, glass.now, false, "message %d", i);
+	glass_type(&glass, ":messages");
+	glass_key(&glass, PRESS_ENTER);
+	glass_expect(&glass, 12, 80, "message 38");
+	glass_key(&glass, PRESS_PAGE_UP);
+	glass_expect(&glass, 12, 80, "message 25");
+	glass_expect_not(&glass, 12, 80, "message 38");
+	for (int i = 0; i < 20; i++)
+		monitor_say(m, glass.now, false, "new %d", i);
+	glass_expect(&glass, 12, 80, "message 25");
+	glass_key(&glass, PRESS_END);
+	glass_expect(&glass, 12, 80, "new 19");
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -790,7 +880,9 @@ int main(void)
 		WITH(test_status), WITH(test_due), WITH(test_help_lists_all),
 		WITH(test_help_scrolls), WITH(test_commands), WITH(test_commands_refused),
 		WITH(test_acting_command_asks), WITH(test_history), WITH(test_completion),
-		WITH(test_random_keys),
+		WITH(test_events_filtered), WITH(test_paused_without_events),
+		WITH(test_removed_is_not_counted), WITH(test_copy_everywhere),
+		WITH(test_messages_stand_still), WITH(test_random_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,21 +18,21 @@ static int read_source(void *arg, int wait_ms)
 
 	(void)wait_ms;
 	if (*s->text == '\0')
-		return KEYS_NO_CODE;
+		return PRESS_NO_CODE;
 	int c = (unsigned char)*s->text++;
-	return c == '|' ? KEYS_NO_CODE : c;
+	return c == '|' ? PRESS_NO_CODE : c;
 }
 
 static void assert_keys(const char *text, bool typing, const int *expected)
 {
 	struct source source = { text };
-	struct keys keys;
+	struct press keys;
 	size_t i = 0;
 
-	keys_init(&keys, read_source, &source, true);
+	press_init(&keys, read_source, &source, true);
 	keys.typing = typing;
-	while (*source.text != '\0' || keys.pending != KEYS_NO_CODE) {
-		int key = keys_next(&keys);
+	while (*source.text != '\0' || keys.pending != PRESS_NO_CODE) {
+		int key = press_next(&keys);
 		if (key != KEY_NONE)
 			assert_int_equal(key, expected[i++]);
 	}
@@ -112,16 +112,16 @@ static void test_a_long_paste_gives_way(void **state)
 {
 	char text[20000];
 	struct source source = { text };
-	struct keys keys;
+	struct press keys;
 	int turns = 0;
 
 	(void)state;
 	memset(text, 'k', sizeof(text));
 	memcpy(text, "\033[200~", 6);
 	memcpy(text + sizeof(text) - 8, "\033[201~q", 8);
-	keys_init(&keys, read_source, &source, true);
+	press_init(&keys, read_source, &source, true);
 	for (int key = PRESS_OTHER; key == PRESS_OTHER; turns++) {
-		key = keys_next(&keys);
+		key = press_next(&keys);
 		assert_true(key == PRESS_OTHER || key == 'q');
 	}
 	assert_in_range(turns, 3, 9);

@@ -381,6 +381,21 @@ static void nothing_is_shown_of_nothing(void **state)
 	expect_shown(text, 1, 1, "|");
 }
 
+/* Narrow, scrolled into a wrapped line, then wide: the place stays in that line. */
+static void a_place_in_a_wrapped_line_stays_there_in_another_width(void **state)
+{
+	struct text *text = *state;
+
+	add(text, "one\nabcdefghijklmnopqrst\ntwo\nthree\nfour\nfive\nsix\n");
+	text->wrap = true;
+	expect_shown(text, 2, 5, "one|abcde|");
+	for (int i = 0; i < 4; i++)
+		assert_true(text_act(text, ACTION_DOWN));
+	expect_shown(text, 2, 5, "pqrst|two|");
+	expect_shown(text, 2, 40, "abcdefghijklmnopqrst|two|");
+	expect_shown(text, 2, 10, "abcdefghij|klmnopqrst|");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -400,6 +415,7 @@ int main(void)
 		TEST(searching_goes_round),
 		TEST(finds_on_the_last_page_are_left_by_n),
 		TEST(nothing_is_shown_of_nothing),
+		TEST(a_place_in_a_wrapped_line_stays_there_in_another_width),
 	};
 	assert_non_null(setlocale(LC_ALL, "C.UTF-8"));
 	return cmocka_run_group_tests(tests, NULL, NULL);

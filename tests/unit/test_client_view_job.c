@@ -795,6 +795,127 @@ static void random_keys_and_answers_break_nothing(void **state)
 	}
 }
 
+static void give_trouble(struct fixture *f, uint64_t tag, int exit)
+{
+	struct trouble t = { 0 };
+
+	trouble_set(&t, exit, "db1 did not answer in time");
+	give(f, tag, NULL, true, &t);
+}
+
+/* Nothing of the row changes, the link stays: it is asked again all the same. */
+static void an_answer_that_did_not_come_is_asked_for_again(void **state)
+{
+	struct fixture *f = *state;
+
+	open_job(f, LOAD, false);
+	give_trouble(f, f->show_tag, EXIT_TIME);
+	give_trouble(f, f->runs_tag, EXIT_TIME);
+	expect_in(draw(f, 24, 80), "did not answer");
+	assert_int_equal(f->show_count, 1);
+	pass(f, 6000000);
+	draw(f, 24, 80);
+	assert_int_equal(f->show_count, 2);
+	assert_int_equal(f->runs_count, 2);
+	/* One that is refused is not. */
+	give_trouble(f, f->show_tag, EXIT_DENIED);
+	give_trouble(f, f->runs_tag, EXIT_DENIED);
+	pass(f, 60000000);
+	draw(f, 24, 80);
+	assert_int_equal(f->show_count, 2);
+	press(f, 'r');
+	draw(f, 24, 80);
+	assert_int_equal(f->show_count, 3);
+}
+
+static void why_is_asked_again_too(void **state)
+{
+	struct fixture *f = *state;
+
+	press(f, 'w');
+	assert_int_equal(f->why_count, 1);
+	give_trouble(f, f->why_tag, EXIT_TIME);
+	pass(f, 6000000);
+	draw(f, 24, 80);
+	assert_int_equal(f->why_count, 2);
+	give_trouble(f, f->why_tag, EXIT_DENIED);
+	pass(f, 60000000);
+	draw(f, 24, 80);
+	assert_int_equal(f->why_count, 2);
+	press(f, 'r');
+	draw(f, 24, 80);
+	assert_int_equal(f->why_count, 3);
+}
+
+/* The connection of the output alone broke: to the owner, who is there again. */
+static void an_output_that_broke_off_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	open_job(f, LOAD, true);
+	give_show(f);
+	give_runs(f, 8831, 1, 1);
+	give_text(f, "one\n", true, false);
+	give_trouble(f, f->log_tag, EXIT_UNREACHED);
+	size_t asked = f->log_count;
+	draw(f, 24, 80);
+	assert_int_equal(f->log_count, asked);
+	pass(f, 6000000);
+	draw(f, 24, 80);
+	assert_int_equal(f->log_count, asked + 1);
+	assert_int_equal(f->log->log->offset, 4);
+	pass(f, 6000000);
+	draw(f, 24, 80);
+	assert_int_equal(f->log_count, asked + 1);
+}
+
+static void l_leads_from_the_output_back_to_the_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	open_job(f, LOAD, false);
+	give_show(f);
+	give_runs(f, 8831, 3, 1);
+	press(f, PRESS_DOWN);
+	assert_int_equal(f->m.job.run_at, 1);
+	press(f, PRESS_ENTER);
+	press(f, PRESS_DOWN);
+	assert_int_equal(f->m.job.run_at, 1);
+	press(f, 'l');
+	press(f, PRESS_DOWN);
+	assert_int_equal(f->m.job.run_at, 2);
+}
+
+/* The end of a LOST run is not known: it does not go on taking time. */
+static void a_lost_run_takes_no_more_time(void **state)
+{
+	struct fixture *f = *state;
+	Chime__Reply reply = CHIME__REPLY__INIT;
+	Chime__RunsReply runs = CHIME__RUNS_REPLY__INIT;
+	Chime__RunRow row = CHIME__RUN_ROW__INIT, *list[1] = { &row };
+
+	open_job(f, LOAD, false);
+	give_show(f);
+	row.server = "db1";
+	row.run = 8831;
+	row.state = "LOST";
+	row.has_started = true;
+	row.started = f->now.wall_us - 754000000;
+	row.cause = "schedule";
+	runs.run = list;
+	runs.n_run = 1;
+	reply.body_case = CHIME__REPLY__BODY_RUNS;
+	reply.runs = &runs;
+	give(f, f->runs_tag, &reply, true, NULL);
+	assert_null(strstr(draw(f, 24, 80), "12m34s"));
+	row.state = "RUNNING";
+	pass(f, 2000000);
+	set_jobs(f, "RUNNING", 8831);
+	draw(f, 24, 80);
+	give(f, f->runs_tag, &reply, true, NULL);
+	expect_in(draw(f, 24, 80), "by schedule  12m36s");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -817,6 +938,11 @@ int main(void)
 		TEST(verdicts_have_their_style),
 		TEST(output_of_a_command_ends_with_its_exit),
 		TEST(random_keys_and_answers_break_nothing),
+		TEST(an_answer_that_did_not_come_is_asked_for_again),
+		TEST(why_is_asked_again_too),
+		TEST(an_output_that_broke_off_goes_on),
+		TEST(l_leads_from_the_output_back_to_the_runs),
+		TEST(a_lost_run_takes_no_more_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,6 +232,109 @@ static void test_load_refuses(void **state)
 		"cannot use the key %s//ca/bus.key\n", "no readable private key");
 }
 
+/* Who judges and has no identity of its own. */
+static void test_authority(void **state)
+{
+	struct identity *authority = NULL, *stranger, *alpha = pki_load(&pki, "ca", "alpha");
+	char path[256], err[KEYFILE_ERR_SIZE] = "", why[IDENTITY_WHY_SIZE];
+	uint8_t id[ENVIRONMENT_ID_SIZE];
+	struct name_id who;
+	size_t len;
+
+	(void)state;
+	pki_issue(&pki, "ca2", ROLE_SERVER, "bravo", "bravo", 0);
+	assert_int_equal(identity_load_authority(pki_path(&pki, "ca", "ca.crt", path), &authority,
+		err, sizeof err), 0);
+	assert_int_equal(identity_load_environment(path, id, err, sizeof err), 0);
+	assert_memory_equal(identity_environment_id(authority), id, sizeof id);
+	assert_memory_equal(identity_environment_id(alpha), id, sizeof id);
+	const uint8_t *der = identity_der(alpha, &len);
+	assert_int_equal(identity_judge(authority, der, len, time(NULL), &who, why, sizeof why),
+		IDENTITY_OK);
+	assert_string_equal(who.name, "alpha");
+	assert_int_equal(who.role, ROLE_SERVER);
+	assert_int_equal(identity_judge(authority, der, len, time(NULL) + 91 * PKI_DAY_S, &who,
+		why, sizeof why), IDENTITY_EXPIRED);
+	stranger = pki_load(&pki, "ca2", "bravo");
+	der = identity_der(stranger, &len);
+	assert_int_equal(identity_judge(authority, der, len, time(NULL), &who, why, sizeof why),
+		IDENTITY_OTHER_CA);
+	identity_free(stranger);
+	identity_free(alpha);
+	/* What the CA signed for is its own, whatever it is called; names stay names. */
+	pki_forge(&pki, "ca", "odd", (struct pki_wish){ .uses = "clientAuth, serverAuth",
+		.alt_names = "URI:chime://elsewhere/server/delta" });
+	uint8_t odd[IDENTITY_DER_MAX];
+	pki_path(&pki, "odd", "id.crt", path);
+	assert_int_equal(identity_load_other(path, odd, &len, &who, err, sizeof err), 0);
+	assert_int_equal(identity_judge(authority, odd, len, time(NULL), &who, why, sizeof why),
+		IDENTITY_OK);
+	assert_string_equal(who.environment, "elsewhere");
+	pki_forge(&pki, "ca", "odd", (struct pki_wish){ .uses = "clientAuth",
+		.alt_names = "URI:chime://test/server/delta" });
+	assert_int_equal(identity_load_other(path, odd, &len, &who, err, sizeof err), 0);
+	assert_int_equal(identity_judge(authority, odd, len, time(NULL), &who, why, sizeof why),
+		IDENTITY_WRONG_USE);
+	identity_free(authority);
+}
+
+static void test_authority_refuses(void **state)
+{
+	static const struct { const char *sub, *file, *line, *why; } t[] = {
+		{ "none", "ca.crt", "cannot read the CA file ", "No such file" },
+		{ "ca", "bus.key", "cannot use the CA file ", "there is no certificate in it" },
+	};
+	char path[256], err[KEYFILE_ERR_SIZE];
+	uint8_t id[ENVIRONMENT_ID_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct identity *authority = NULL;
+
+		pki_path(&pki, t[i].sub, t[i].file, path);
+		assert_true(identity_load_authority(path, &authority, err, sizeof err) < 0);
+		assert_null(authority);
+		if (strncmp(err, t[i].line, strlen(t[i].line)) != 0 || !strstr(err, t[i].why))
+			fail_msg("unexpected: %s", err);
+		assert_true(identity_load_environment(path, id, err, sizeof err) < 0);
+	}
+}
+
+/* A certificate of another: read and named, and not judged. */
+static void test_other(void **state)
+{
+	struct identity *alpha = pki_load(&pki, "ca", "alpha");
+	char path[256], err[KEYFILE_ERR_SIZE] = "";
+	uint8_t der[IDENTITY_DER_MAX];
+	struct name_id who;
+	size_t len = 0, own_len;
+	const uint8_t *own = identity_der(alpha, &own_len);
+
+	(void)state;
+	assert_int_equal(identity_load_other(pki_path(&pki, "alpha", "id.crt", path), der, &len,
+		&who, err, sizeof err), 0);
+	assert_int_equal(len, own_len);
+	assert_memory_equal(der, own, len);
+	assert_string_equal(who.environment, "test");
+	assert_int_equal(who.role, ROLE_SERVER);
+	assert_string_equal(who.name, "alpha");
+	identity_free(alpha);
+	pki_forge(&pki, "ca2", "odd", (struct pki_wish){ .from_s = time(NULL) - 9 * PKI_DAY_S,
+		.until_s = time(NULL) - PKI_DAY_S });
+	assert_int_equal(identity_load_other(pki_path(&pki, "odd", "id.crt", path), der, &len,
+		&who, err, sizeof err), 0);
+	assert_string_equal(who.name, "alice");
+	assert_int_equal(identity_load_other(pki_path(&pki, "ca", "ca.crt", path), der, &len,
+		&who, err, sizeof err), -EINVAL);
+	assert_non_null(strstr(err, "carries no chime:// name"));
+	assert_int_equal(identity_load_other(pki_path(&pki, "alice", "id.key", path), der, &len,
+		&who, err, sizeof err), -EINVAL);
+	assert_non_null(strstr(err, "no readable certificate"));
+	assert_true(identity_load_other(pki_path(&pki, "none", "id.crt", path), der, &len, &who,
+		err, sizeof err) < 0);
+	assert_non_null(strstr(err, "cannot read the certificate"));
+}
+
 /* What alpha says of the certificate in "odd" at the instant. */
 static enum identity_verdict judge_odd(const char *ca, int64_t now_s, char *why)
 {
@@ -422,6 +525,9 @@ int main(void)
 		cmocka_unit_test(test_environment_id),
 		cmocka_unit_test(test_two_cas),
 		cmocka_unit_test(test_load_refuses),
+		cmocka_unit_test(test_authority),
+		cmocka_unit_test(test_authority_refuses),
+		cmocka_unit_test(test_other),
 		cmocka_unit_test(test_judge),
 		cmocka_unit_test(test_judge_times),
 		cmocka_unit_test(test_judge_other_ca),

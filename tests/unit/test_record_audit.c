@@ -15,7 +15,7 @@
 #include "tests/unit/pki.h"
 #include "tests/unit/record_log.h"
 
-enum { FINDINGS_MAX = 256, TOLD_MAX = 512 };
+enum { FINDINGS_MAX = 8192, TOLD_MAX = 16384 };
 
 /* The certificates are made now, and good from now on. */
 static int64_t start_us(void)
@@ -248,6 +248,9 @@ static void what_is_lost_is_told_once_it_is_proved(void **state)
 	assert_int_equal(count_findings(w, FINDING_GAP), 1);
 	assert_int_equal(find_finding(w, FINDING_GAP)->first, 4);
 	assert_int_equal(find_finding(w, FINDING_GAP)->last, 5);
+	/* A head that knows less takes nothing back. */
+	hear_frame(w, NULL, &heads[2]);
+	assert_int_equal(count_findings(w, FINDING_GAP), 1);
 	/* The tail: nobody would know but for the head. */
 	hear_frame(w, NULL, &heads[5]);
 	assert_int_equal(count_findings(w, FINDING_GAP), 2);
@@ -498,6 +501,12 @@ static void two_heads_with_one_counter_are_a_fork(void **state)
 	again = record_head(&w->log);
 	hear_frame(w, NULL, &again);
 	assert_non_null(strstr(find_finding(w, FINDING_FORK)->detail, "one counter"));
+	/* A third one at that place is no news. */
+	w->log.counter--;
+	w->log.wall_us++;
+	again = record_head(&w->log);
+	hear_frame(w, NULL, &again);
+	assert_int_equal(count_findings(w, FINDING_FORK), 1);
 	/* A later head that knows less: somebody else has the key. */
 	begin(w);
 	make_log(w, frames, heads, 2);
@@ -510,6 +519,180 @@ static void two_heads_with_one_counter_are_a_fork(void **state)
 	assert_non_null(strstr(find_finding(w, FINDING_FORK)->detail, "lower seq"));
 	f = end(w, "alpha");
 	assert_int_equal(f.forks, 1);
+}
+
+static void whichever_head_comes_first_the_fork_is_told(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[3];
+	struct head heads[3], less;
+
+	begin(w);
+	make_log(w, frames, heads, 2);
+	hear_frame(w, &frames[0], &heads[0]);
+	w->log.counter = 9;
+	less = record_head(&w->log);
+	w->log.counter = 7;
+	record_events(&w->log, 2, "eod/load", &frames[2]);
+	heads[2] = record_head(&w->log);
+	/* Counter 10 knows 3 events, counter 8 knew 5. */
+	hear_frame(w, &frames[1], &less);
+	hear_frame(w, &frames[2], &heads[2]);
+	assert_int_equal(count_findings(w, FINDING_FORK), 1);
+	assert_non_null(strstr(find_finding(w, FINDING_FORK)->detail, "lower seq"));
+	assert_int_equal(end(w, "alpha").forks, 1);
+	/* Overtaken heads that know less are as they should be. */
+	begin(w);
+	make_log(w, frames, heads, 3);
+	hear_frame(w, &frames[0], &heads[0]);
+	hear_frame(w, &frames[2], &heads[2]);
+	hear_frame(w, &frames[1], &heads[1]);
+	assert_int_equal(end(w, "alpha").forks, 0);
+}
+
+static void heads_from_before_the_certificate_are_compared_too(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[3];
+	struct head heads[3], again, forged;
+	struct record_log other;
+
+	begin(w);
+	make_log(w, frames, heads, 3);
+	w->log.counter--;
+	w->log.wall_us++;
+	again = record_head(&w->log);
+	hear_frame(w, &frames[2], &heads[2]);
+	hear_frame(w, NULL, &again);
+	assert_int_equal(count_findings(w, FINDING_FORK), 0);
+	hear_frame(w, &frames[0], NULL);
+	assert_non_null(strstr(find_finding(w, FINDING_FORK)->detail, "one counter"));
+	assert_int_equal(end(w, "alpha").forks, 1);
+	/* And one that was forged is refused now. */
+	begin(w);
+	make_log(w, frames, heads, 3);
+	other = w->log;
+	other.key = identity_key(w->bravo);
+	forged = record_head(&other);
+	hear_frame(w, &frames[2], &heads[2]);
+	hear_frame(w, NULL, &forged);
+	hear_frame(w, &frames[0], NULL);
+	assert_int_equal(find_finding(w, FINDING_BAD_SIGNATURE)->first, 5);
+	assert_int_equal(end(w, "alpha").bad_signatures, 1);
+	assert_int_equal(count_findings(w, FINDING_FORK), 0);
+}
+
+/* Before the certificate came bravo said it was alpha, and nobody could tell. */
+static void what_was_forged_before_the_certificate_is_no_fork(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[3], forged;
+	struct head heads[3], forged_head;
+	struct record_log other;
+	struct audit_figures f;
+
+	begin(w);
+	make_log(w, frames, heads, 1);
+	other = w->log;
+	other.key = identity_key(w->bravo);
+	other.counter = 70;
+	for (size_t i = 1; i < 3; i++) {
+		record_events(&w->log, 2, "eod/load", &frames[i]);
+		heads[i] = record_head(&w->log);
+	}
+	record_events(&other, 1, "eod/forged", &forged);
+	forged_head = record_head(&other);
+	hear_frame(w, &forged, &forged_head);
+	assert_int_equal(w->told[0].proof, PROOF_UNCHECKED);
+	for (size_t i = 0; i < 3; i++)
+		hear_frame(w, &frames[i], &heads[i]);
+	f = end(w, "alpha");
+	assert_int_equal(f.forks, 0);
+	assert_int_equal(f.bad_signatures, 1);
+	assert_true(f.contradicted >= 1);
+	assert_int_equal(find_finding(w, FINDING_CONTRADICTED)->first, 2);
+	assert_int_equal(f.events[PROOF_SIGNED], 5);
+	assert_int_equal(f.events[PROOF_UNCHECKED], 1);
+}
+
+static void a_signed_frame_that_names_another_before_it_is_a_fork(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[3], unseen, behind;
+	struct head heads[3], behind_head;
+	struct record_log other;
+
+	begin(w);
+	make_log(w, frames, heads, 2);
+	other = w->log;
+	record_events(&w->log, 2, "eod/load", &frames[2]);
+	heads[2] = record_head(&w->log);
+	record_events(&other, 2, "eod/other", &unseen);
+	record_events(&other, 1, "eod/other", &behind);
+	other.counter = 40;
+	behind_head = record_head(&other);
+	for (size_t i = 0; i < 3; i++)
+		hear_frame(w, &frames[i], &heads[i]);
+	hear_frame(w, &behind, &behind_head);
+	assert_int_equal(find_finding(w, FINDING_FORK)->first, 5);
+	assert_int_equal(end(w, "alpha").forks, 1);
+}
+
+static void a_stub_tells_of_events_that_are_elsewhere(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[2], stub;
+	struct head heads[2];
+	struct frame full, short_form;
+
+	for (int late = 0; late < 2; late++) {
+		begin(w);
+		make_log(w, frames, heads, 2);
+		assert_int_equal(frame_parse(frames[1].raw, frames[1].len, &full), FRAME_OK);
+		assert_int_equal(frame_make_stub(&full, stub.raw, sizeof(stub.raw), &short_form),
+				 0);
+		stub.len = short_form.raw_len;
+		hear_frame(w, &frames[0], &heads[0]);
+		/* With its head, or with that long after it was told. */
+		hear_frame(w, &stub, late ? NULL : &heads[1]);
+		w->now_us += late * AUDIT_HOLD_US;
+		hear_frame(w, NULL, &heads[0]);
+		hear_frame(w, NULL, &heads[1]);
+		assert_int_equal(find_finding(w, FINDING_STUB)->last, 3);
+		assert_int_equal(end(w, "alpha").stubs, 2);
+		assert_int_equal(end(w, "alpha").events[PROOF_SIGNED], 1);
+		assert_int_equal(end(w, "alpha").events[PROOF_NONE], 0);
+		assert_int_equal(end(w, "alpha").lost, 0);
+		assert_int_equal(w->told_count, 1);
+	}
+}
+
+static void a_capture_that_begins_in_the_middle_misses_nothing_before(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[5];
+	struct head heads[5];
+	const uint8_t *der;
+	size_t len;
+
+	begin(w);
+	make_log(w, frames, heads, 5);
+	der = identity_der(w->alpha, &len);
+	audit_add_certificate(w->audit, "alpha", der, len);
+	hear_frame(w, &frames[4], &heads[4]);
+	hear_frame(w, &frames[3], &heads[3]);
+	hear_frame(w, &frames[1], &heads[1]);
+	assert_int_equal(count_findings(w, FINDING_GAP) + count_findings(w, FINDING_REPAIRED), 0);
+	/* With the opening it is known what there is. */
+	hear_frame(w, &frames[0], &heads[0]);
+	assert_int_equal(count_findings(w, FINDING_GAP), 1);
+	assert_int_equal(find_finding(w, FINDING_GAP)->first, 4);
+	assert_int_equal(find_finding(w, FINDING_GAP)->last, 5);
+	hear_frame(w, &frames[2], &heads[2]);
+	assert_int_equal(find_finding(w, FINDING_REPAIRED)->first, 4);
+	/* Since the gap was told. */
+	assert_int_equal(find_finding(w, FINDING_REPAIRED)->after_us, 1000000);
+	assert_int_equal(end(w, "alpha").lost, 0);
 }
 
 static void without_a_certificate_heads_are_unchecked_until_it_comes(void **state)
@@ -531,6 +714,20 @@ static void without_a_certificate_heads_are_unchecked_until_it_comes(void **stat
 	f = end(w, "alpha");
 	assert_int_equal(f.events[PROOF_SIGNED], 3);
 	assert_int_equal(f.events[PROOF_UNCHECKED], 0);
+	/* Told without proof, then unchecked, then signed: it is counted once. */
+	begin(w);
+	make_log(w, frames, heads, 4);
+	hear_frame(w, &frames[1], NULL);
+	w->now_us += AUDIT_HOLD_US;
+	hear_frame(w, NULL, NULL);
+	assert_int_equal(w->told[0].proof, PROOF_NONE);
+	hear_frame(w, NULL, &heads[1]);
+	hear_frame(w, &frames[0], NULL);
+	f = end(w, "alpha");
+	assert_int_equal(w->told_count, 3);
+	assert_int_equal(f.events[PROOF_SIGNED], 3);
+	assert_int_equal(f.events[PROOF_UNCHECKED], 0);
+	assert_int_equal(f.events[PROOF_NONE], 0);
 	/* The capture begins in the middle, and the certificate is given. */
 	begin(w);
 	make_log(w, frames, heads, 4);
@@ -626,6 +823,40 @@ static void a_restart_tells_what_was_missed_before_it(void **state)
 	assert_int_equal(count_findings(w, FINDING_OPENING), 1);
 }
 
+static void a_forged_opening_says_nothing_of_what_was_before(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frames[4], up, forged;
+	struct head heads[4], head;
+	struct record_log other;
+	struct lineage before;
+	struct audit_figures f;
+	const uint8_t *der;
+	size_t len;
+
+	begin(w);
+	make_log(w, frames, heads, 4);
+	hear_frame(w, &frames[0], &heads[0]);
+	hear_frame(w, &frames[1], &heads[1]);
+	before = w->log.lineage;
+	w->log.lineage = (struct lineage){ 4, 99 };
+	other = w->log;
+	der = identity_der(w->alpha, &len);
+	record_open(&w->log, der, len, before, 7, &up);
+	head = record_head(&w->log);
+	record_open(&other, NULL, 0, before, 1000000, &forged);
+	hear_frame(w, &up, NULL);
+	hear_frame(w, &forged, NULL);
+	hear_frame(w, NULL, &head);
+	assert_int_equal(find_finding(w, FINDING_GAP)->last, 7);
+	f = end(w, "alpha");
+	assert_int_equal(f.lost, 4);
+	assert_int_equal(f.lost_ranges, 1);
+	assert_int_equal(f.events[PROOF_SIGNED], 4);
+	assert_int_equal(f.events[PROOF_NONE], 1);
+	assert_int_equal(f.contradicted, 1);
+}
+
 static void too_much_is_told_and_not_kept(void **state)
 {
 	struct world *w = *state;
@@ -642,6 +873,108 @@ static void too_much_is_told_and_not_kept(void **state)
 	assert_int_equal(count_findings(w, FINDING_LIMIT), 1);
 	f = end(w, "alpha");
 	assert_int_equal(f.events[PROOF_NONE], AUDIT_LINEAGES_MAX);
+}
+
+/* 16 frames of an event each and, perhaps, their head: heard at one instant. */
+static void hear_many(struct world *w, struct record_frame *frames, bool with_head)
+{
+	struct record_letter letter;
+	struct head head;
+
+	record_letter_init(&letter, "alpha");
+	for (size_t i = 0; i < RECORD_LETTER_MAX; i++) {
+		record_events(&w->log, 1, "a", &frames[i]);
+		record_letter_frame(&letter, &frames[i]);
+	}
+	head = record_head(&w->log);
+	if (with_head)
+		record_letter_head(&letter, &head);
+	hear(w, &letter);
+	w->now_us -= 1000000;
+}
+
+static void more_frames_than_are_remembered_are_each_told_once(void **state)
+{
+	enum { LETTERS = TRACK_KNOWN_MAX / RECORD_LETTER_MAX + 4 };
+	struct world *w = *state;
+	struct record_frame first, frames[RECORD_LETTER_MAX], early[RECORD_LETTER_MAX];
+	uint64_t all = 1 + LETTERS * RECORD_LETTER_MAX, half = TRACK_KNOWN_MAX / 2;
+	struct audit_figures f;
+	struct head head;
+
+	for (int headless = 0; headless < 2; headless++) {
+		begin(w);
+		open_log(w, &first);
+		head = record_head(&w->log);
+		hear_frame(w, &first, &head);
+		w->now_us -= 1000000;
+		for (size_t i = 0; i < LETTERS; i++)
+			hear_many(w, i == 0 ? early : frames, !headless);
+		assert_int_equal(w->told_count, headless ? half : all);
+		/* Of the older half only the places are known, if they were proved. */
+		if (!headless)
+			hear_frame(w, &early[3], NULL);
+		head = record_head(&w->log);
+		hear_frame(w, NULL, &head);
+		f = end(w, "alpha");
+		assert_int_equal(w->told_count, all);
+		assert_int_equal(f.events[PROOF_NONE], headless ? half - 1 : 0);
+		assert_int_equal(f.events[PROOF_SIGNED], all - f.events[PROOF_NONE]);
+		assert_int_equal(f.repeats, !headless);
+		assert_int_equal(count_findings(w, FINDING_LIMIT), 0);
+	}
+}
+
+static void what_is_lost_is_counted_however_torn_it_is(void **state)
+{
+	struct world *w = *state;
+	struct record_frame frame;
+	struct audit_figures f;
+	struct head head;
+
+	begin(w);
+	open_log(w, &frame);
+	head = record_head(&w->log);
+	hear_frame(w, &frame, &head);
+	for (size_t i = 0; i < SPANS_MAX + 20; i++) {
+		record_events(&w->log, 3, "a", &frame);
+		record_events(&w->log, 1, "a", &frame);
+		head = record_head(&w->log);
+		hear_frame(w, &frame, &head);
+	}
+	assert_int_equal(count_findings(w, FINDING_GAP), SPANS_MAX + 20);
+	f = end(w, "alpha");
+	assert_int_equal(f.lost, 3 * (SPANS_MAX + 20));
+	assert_int_equal(f.events[PROOF_SIGNED], 1 + SPANS_MAX + 20);
+}
+
+static void only_so_many_bytes_wait(void **state)
+{
+	enum { BODY = 200000, FRAMES = AUDIT_HELD_BYTES / BODY + 20 };
+	struct world *w = *state;
+	struct record_letter letter;
+	uint8_t *body = calloc(1, BODY), *raw = malloc(FRAME_RAW_MAX);
+	ProtobufCBinaryData *bytes = &letter.frames[0];
+	size_t waiting = 0;
+
+	assert_true(body && raw);
+	begin(w);
+	for (uint64_t i = 1; i <= FRAMES; i++) {
+		struct frame frame = { .origin = "alpha", .lineage = { 3, 77 }, .first_seq = i,
+				       .count = 1, .body = body, .body_len = BODY };
+
+		assert_int_equal(frame_build(&frame, raw, FRAME_RAW_MAX), 0);
+		record_letter_init(&letter, "alpha");
+		letter.datagram.n_frame = 1;
+		*bytes = (ProtobufCBinaryData){ frame.raw_len, raw };
+		hear(w, &letter);
+		w->now_us -= 1000000;
+		waiting = AUDIT_HELD_BYTES / frame.raw_len;
+		assert_int_equal(w->told_count, i > waiting ? i - waiting : 0);
+	}
+	assert_int_equal(w->told_count, FRAMES - waiting);
+	free(body);
+	free(raw);
 }
 
 /* ---- against the chain ---- */
@@ -730,10 +1063,20 @@ int main(void)
 		cmocka_unit_test(a_flipped_head_is_a_bad_signature),
 		cmocka_unit_test(two_signed_hashes_at_one_place_are_a_fork),
 		cmocka_unit_test(two_heads_with_one_counter_are_a_fork),
+		cmocka_unit_test(whichever_head_comes_first_the_fork_is_told),
+		cmocka_unit_test(heads_from_before_the_certificate_are_compared_too),
+		cmocka_unit_test(what_was_forged_before_the_certificate_is_no_fork),
+		cmocka_unit_test(a_signed_frame_that_names_another_before_it_is_a_fork),
+		cmocka_unit_test(a_stub_tells_of_events_that_are_elsewhere),
+		cmocka_unit_test(a_capture_that_begins_in_the_middle_misses_nothing_before),
 		cmocka_unit_test(without_a_certificate_heads_are_unchecked_until_it_comes),
 		cmocka_unit_test(a_certificate_of_another_is_refused),
 		cmocka_unit_test(a_restart_tells_what_was_missed_before_it),
+		cmocka_unit_test(a_forged_opening_says_nothing_of_what_was_before),
 		cmocka_unit_test(too_much_is_told_and_not_kept),
+		cmocka_unit_test(more_frames_than_are_remembered_are_each_told_once),
+		cmocka_unit_test(what_is_lost_is_counted_however_torn_it_is),
+		cmocka_unit_test(only_so_many_bytes_wait),
 		cmocka_unit_test(the_chain_delivers_nothing_else),
 	};
 

@@ -209,6 +209,35 @@ static void a_packet_larger_than_a_file_is_cut(void **state)
 	end(&ring);
 }
 
+/* Somebody waits in a folder of all for root's next recording. */
+static void root_empties_nothing_through_links_of_others(void **state)
+{
+	char link[160], kept[8] = "";
+	struct writer *writer = NULL;
+	struct ring ring;
+	FILE *file;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	begin(&ring);
+	snprintf(link, sizeof(link), "%s.link", ring.path);
+	file = fopen(ring.path, "w");
+	assert_true(file && fputs("kept", file) >= 0 && fclose(file) == 0);
+	assert_int_equal(symlink(ring.path, link), 0);
+	assert_int_equal(lchown(link, 65534, 65534), 0);
+	ring.plan = (struct writer_plan){ .path = link };
+	assert_int_equal(writer_open(&writer, &ring.plan, ring.err, sizeof(ring.err)), -EACCES);
+	file = fopen(ring.path, "r");
+	assert_true(file && fgets(kept, sizeof(kept), file) && fclose(file) == 0);
+	assert_string_equal(kept, "kept");
+	/* Its own is gone through. */
+	assert_int_equal(lchown(link, 0, 0), 0);
+	assert_int_equal(writer_open(&writer, &ring.plan, ring.err, sizeof(ring.err)), 0);
+	assert_int_equal(writer_close(writer, ring.err, sizeof(ring.err)), 0);
+	end(&ring);
+}
+
 static void rings_are_read(void **state)
 {
 	static const char *const wrong[] = {
@@ -283,6 +312,7 @@ int main(void)
 		cmocka_unit_test(a_ring_is_gone_on_with),
 		cmocka_unit_test(two_do_not_write_one_ring),
 		cmocka_unit_test(a_packet_larger_than_a_file_is_cut),
+		cmocka_unit_test(root_empties_nothing_through_links_of_others),
 		cmocka_unit_test(rings_are_read),
 		cmocka_unit_test(ranges_join_and_show_their_holes),
 	};
