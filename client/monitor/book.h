@@ -164,6 +164,9 @@ void book_add_jobs(struct book *book, const Chime__JobsReply *reply);
  * whose row is refused stays dirty and goes behind the others in book_dirty. */
 void book_end_jobs(struct book *book, const Chime__JobsReply *last);
 
+/* Whoever answers next is believed about every job: another server is asked from now on. */
+void book_forget_places(struct book *book);
+
 void book_take_servers(struct book *book, const Chime__ServersReply *reply, struct moment now);
 
 /*

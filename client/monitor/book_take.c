@@ -320,3 +320,11 @@ void book_end_jobs(struct book *book, const Chime__JobsReply *last)
 	book_drop_answer(book);
 	free(places.list);
 }
+
+void book_forget_places(struct book *book)
+{
+	for (struct book_job *job = book->jobs; job != NULL; job = job->hh.next) {
+		job->lineage = (struct lineage){ 0 };
+		job->seq = 0;
+	}
+}

@@ -3,6 +3,8 @@
  */
 #include "client/monitor/keeper.h"
 
+#include "proto/budget.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -317,7 +319,8 @@ static void take_events(struct keeper *k, const Chime__Reply *reply)
 		const Chime__EventRow *row = reply->events->event[i];
 		struct book_heard heard = { .origin = row->origin, .seq = row->seq,
 					    .history = true };
-		Chime__Event *event = chime__event__unpack(NULL, row->event.len, row->event.data);
+		Chime__Event *event = (Chime__Event *)budget_unpack(&chime__event__descriptor,
+			row->event.data, row->event.len);
 
 		if (row->lineage)
 			heard.lineage = (struct lineage){ row->lineage->boot, row->lineage->tag };
@@ -412,12 +415,14 @@ bool keeper_take_letter(struct keeper *k, const struct letter *letter, struct mo
 	what = asked_with(k, letter->tag);
 	if (what == KEEPER_ASK_COUNT)
 		return false;
-	if (letter->trouble.exit == 0)
+	/* Only a whole answer says that the server is well: one could send parts for ever. */
+	if (letter->trouble.exit == 0 && letter->done)
 		k->answered_us = now.boot_us;
 	take_answer(k, what, letter, now);
 	if (letter->done)
 		k->tag[what] = 0;
-	return is_broken(letter);
+	return is_broken(letter) ||
+	       (!letter->done && now.boot_us - k->asked_us[what] > KEEPER_ANSWER_US);
 }
 
 void keeper_take_feed(struct keeper *k, struct moment now)

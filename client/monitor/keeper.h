@@ -24,7 +24,8 @@ enum {
 	KEEPER_SERVERS_US = 2000000,
 	KEEPER_JOBS_US = 60000000,
 	KEEPER_STREAM_US = 3500000,
-	KEEPER_TIMEOUT_US = 5000000,
+	KEEPER_TIMEOUT_US = 5000000,	/* for each part of an answer */
+	KEEPER_ANSWER_US = 30000000,	/* for all of them */
 	KEEPER_EVENTS = 300,		/* asked once, for the events view */
 };
 

@@ -24,7 +24,8 @@
 enum {
 	PAINT_US = 250000,		/* least time between two pictures that no key asked for */
 	GATHER_US = 40000,		/* a run's events come in bursts: one picture for them */
-	DATAGRAMS_A_ROUND = 256,	/* then keys are looked at again */
+	DATAGRAMS_A_ROUND = 256,	/* then keys are looked at again, and in any case after: */
+	AT_ONCE_US = 20000,
 	EAR_REFRESH_US = 20000000,
 	POLL_MAX_US = 60000000,
 	BELL_US = 10000000,
@@ -166,7 +167,7 @@ static void hear_group(struct loop *l)
 static bool take_datagrams(struct loop *l)
 {
 	static uint8_t datagram[65536];
-	size_t len, n = 0;
+	size_t len = 0, n = 0;
 
 	if (!l->ear || !l->feed)
 		return false;
@@ -174,11 +175,12 @@ static bool take_datagrams(struct loop *l)
 		ear_refresh(l->ear);
 		l->ear_us = l->now.boot_us;
 	}
-	while (n < DATAGRAMS_A_ROUND && (len = ear_read(l->ear, datagram, sizeof(datagram))) > 0) {
+	while (n < DATAGRAMS_A_ROUND && conn_now_us() - l->now.boot_us < 2 * AT_ONCE_US &&
+	       (len = ear_read(l->ear, datagram, sizeof(datagram))) > 0) {
 		feed_take_datagram(l->feed, datagram, len, l->now);
 		n++;
 	}
-	return n == DATAGRAMS_A_ROUND;
+	return len > 0;
 }
 
 /* A failure that was just heard, at most one in ten seconds. */
@@ -206,12 +208,13 @@ static void link_came_up(struct loop *l)
 {
 	const uint8_t *env = l->link.has_env_id ? l->link.env_id : l->feed_env;
 
-	/* Positions of one environment mean nothing in another: everything anew. */
-	if (l->feed && memcmp(env, l->feed_env, sizeof(l->feed_env)) != 0) {
+	/* Positions of one environment mean nothing in another, and what one server said of them
+	 * may have been a lie that no other could correct: everything anew. */
+	if (l->feed && (l->link.changed_server ||
+			memcmp(env, l->feed_env, sizeof(l->feed_env)) != 0)) {
 		feed_free(l->feed);
 		l->feed = NULL;
-		ear_close(l->ear);
-		l->ear = NULL;
+		book_forget_places(&l->book);
 	}
 	if (!l->feed) {
 		if (l->link.has_env_id)
@@ -251,8 +254,12 @@ static void learn_others(struct loop *l)
 
 static void take_link_down(struct loop *l)
 {
-	/* The stream is of the server before: it would keep its courier from opening another. */
+	/* What is under way is of the server before: it would keep its courier from opening another,
+	 * for ever when that server never comes to an end. */
 	courier_stop_order(l->courier[STREAM], l->keeper.stream_tag);
+	for (enum keeper_ask what = 0; what < KEEPER_ASK_COUNT; what++)
+		if (l->keeper.tag[what])
+			courier_stop_order(l->courier[CARRIER_LINK], l->keeper.tag[what]);
 	keeper_link_down(&l->keeper);
 }
 
@@ -307,7 +314,7 @@ static void take_letters(struct loop *l)
 {
 	struct letter *letter;
 
-	while ((letter = mailbox_take(l->box))) {
+	while (conn_now_us() - l->now.boot_us < AT_ONCE_US && (letter = mailbox_take(l->box))) {
 		bool empty = l->book.jobs == NULL;
 
 		take_letter(l, letter);

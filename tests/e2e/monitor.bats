@@ -124,6 +124,21 @@ desk() {
 	mon_shows 'LIVE group' 20
 }
 
+@test "streaming, it goes on hearing after another server was chosen" {
+	desk_cut "udp dport $BUS_PORT drop;"
+	desk alice --via alpha
+	mon_shows 'LIVE stream'
+	mon_keys c
+	mon_type 'bravo'
+	mon_keys Enter
+	mon_shows 'via bravo'
+	mon_shows 'LIVE stream' 20
+	on charlie start --force --yes --reason stream work/three@charlie
+	run=$(json charlie runs work/three@charlie --limit 1 '.runs[0].run')
+	mon_keys 5
+	mon_shows "run.ended .*work/three $run@charlie"
+}
+
 @test "what the group lost is pulled" {
 	desk alice
 	mon_shows 'LIVE group'

@@ -375,6 +375,32 @@ static void test_parts_are_one_answer(void **state)
 	free_stage(s);
 }
 
+static void test_an_answer_without_end_is_a_broken_connection(void **state)
+{
+	struct stage *s = new_stage();
+	struct letter letter;
+	Chime__JobsReply jobs = CHIME__JOBS_REPLY__INIT;
+	int64_t answered_us;
+
+	(void)state;
+	keeper_link_up(&s->keeper, s->feed, s->now);
+	expect(s, CHIME__REQUEST__BODY_BUS, &letter);
+	expect(s, CHIME__REQUEST__BODY_JOBS, &letter);
+	answered_us = s->keeper.answered_us;
+	letter.reply = new_reply(CHIME__REPLY__BODY_JOBS);
+	letter.reply->jobs = &jobs;
+	letter.done = false;
+	for (int i = 0; i < 7; i++) {
+		later(s, KEEPER_ANSWER_US / 7);
+		assert_false(keeper_take_letter(&s->keeper, &letter, s->now));
+	}
+	later(s, KEEPER_ANSWER_US / 7);
+	assert_true(keeper_take_letter(&s->keeper, &letter, s->now));
+	assert_true(s->keeper.answered_us == answered_us);
+	free(letter.reply);
+	free_stage(s);
+}
+
 static void test_a_broken_connection_is_told(void **state)
 {
 	struct stage *s = new_stage();
@@ -478,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_changed_jobs_are_asked_again_at_most_four_times_a_second),
 		cmocka_unit_test(test_a_job_that_is_gone_asks_for_all),
 		cmocka_unit_test(test_parts_are_one_answer),
+		cmocka_unit_test(test_an_answer_without_end_is_a_broken_connection),
 		cmocka_unit_test(test_a_broken_connection_is_told),
 		cmocka_unit_test(test_what_the_feed_wants),
 		cmocka_unit_test(test_a_stream_only_while_the_group_is_silent),
