@@ -70,6 +70,7 @@ void commandline_start(struct monitor *m, const char *title, const char *line)
 	if (m->output_running)
 		monitor_wish(m, WISH_STOP_COMMAND, NULL);
 	text_clear(&m->output);
+	m->status_us = 0;		/* what was said before is not about this one */
 	snprintf(m->output_title, sizeof(m->output_title), "%s", title);
 	monitor_push(m, VIEW_OUTPUT);
 	m->output_running = true;

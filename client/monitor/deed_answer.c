@@ -123,9 +123,11 @@ static void take_answer(struct monitor *m, size_t i, const struct letter *letter
 			tell_refused(m, now, &effects->list[k]);
 	}
 	deed->pending[i].any |= effects->count > 0;
-	if (done > 0 && done < effects->count)
-		monitor_say(m, now, true, "%s: %zu of %zu done, see :messages", pending.kind->verb,
-			    done, effects->count);
+	if (effects->count > 1 && done < effects->count)
+		monitor_say(m, now, true, "%s %zu, refused %zu: see :messages", pending.kind->did,
+			    done, effects->count - done);
+	else if (done > 1)
+		monitor_say(m, now, false, "%s %zu: see :messages", pending.kind->did, done);
 	if (letter->trouble.exit != 0)
 		tell_trouble(m, now, &pending, &letter->trouble);
 	if (!letter->done)

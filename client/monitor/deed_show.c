@@ -26,6 +26,7 @@ struct page {
 	const struct canvas *canvas;
 	int width;			/* of the texts */
 	struct rows_text body, same;
+	int name_rows;			/* of the body: the job, if the title lacks it */
 	const char *answer;
 	struct { const struct edit *edit; const char *prompt; bool active; } input[2];
 	size_t input_count;
@@ -221,8 +222,12 @@ static void add_change(const struct monitor *m, struct page *page, const struct 
 			: "will be held: no new run until it is released";
 	else
 		what = already ? "is not held" : "will be released";
-	add(page, STYLE_PLAIN, 2, "%s%s%s: %s%s", state, state[0] != '\0' ? "  " : "", e->target,
-	    run, what);
+	if (page->name_rows > 0)
+		add(page, STYLE_PLAIN, 2, "%s%s%s%s%s", state, run[0] != '\0' ? "  " : "", run,
+		    state[0] != '\0' || run[0] != '\0' ? ": " : "", what);
+	else
+		add(page, STYLE_PLAIN, 2, "%s%s%s: %s%s", state, state[0] != '\0' ? "  " : "",
+		    e->target, run, what);
 }
 
 static void add_refusal(struct page *page, const char *target, const char *what, const char *why,
@@ -265,7 +270,7 @@ static void add_effects(const struct monitor *m, struct page *page)
 		if (!e->done)
 			add_refusal(page, e->target, e->what, e->why, e->hint);
 	}
-	char *command = deed_command(deed, false);
+	char *command = deed_command(deed, true);
 	char *same = say_format("%s%s", page->width >= 40 ? "Same as:  " : "", command);
 	if (deed->state != DEED_REFUSED)
 		add_broken(&page->same, page, STYLE_PLAIN, 10, " \\", same);
@@ -313,7 +318,7 @@ static void add_inputs(const struct deed *deed, struct page *page, char *number,
 	if (deed_count(deed) < 2)
 		return;
 	if (page->width >= 50)
-		snprintf(number, size, "To go on with all %zu, type %zu, then y:  ",
+		snprintf(number, size, "All %zu: type %zu, then y: ",
 			 deed_count(deed), deed_count(deed));
 	else
 		snprintf(number, size, "Type %zu, y: ", deed_count(deed));
@@ -326,6 +331,8 @@ static const char *make_answer(const struct monitor *m, const struct page *page,
 	static const char *const menu[] = {
 		"A letter shows what would happen and asks.   Esc: nothing",
 		"letter: ask   Esc: nothing", "Esc: no" };
+	static const char *const off[] = {
+		"Nothing may be done now, see above.   Esc: close", "Esc: close" };
 	static const char *const wait[] = { "Esc: nothing is done", "Esc: no" };
 	static const char *const closed[] = { "Nothing was done.   Esc: close", "Esc: close" };
 	static const char *const reason[] = {
@@ -338,7 +345,8 @@ static const char *make_answer(const struct monitor *m, const struct page *page,
 		: deed->kind != NULL ? deed->kind->question : "";
 
 	switch (deed->state) {
-	case DEED_MENU: return choose(page, menu, 3);
+	case DEED_MENU:
+		return monitor_forbids(m) != NULL ? choose(page, off, 2) : choose(page, menu, 3);
 	case DEED_ASKING: return choose(page, wait, 2);
 	case DEED_REFUSED: return choose(page, closed, 2);
 	case DEED_REASON: return choose(page, reason, 3);
@@ -357,7 +365,8 @@ static const char *make_answer(const struct monitor *m, const struct page *page,
 
 /* ---- the box ---- */
 
-static void make_title(const struct monitor *m, int room, char *title, size_t size)
+/* False: the one job it is about is not in it whole. */
+static bool make_title(const struct monitor *m, int room, char *title, size_t size)
 {
 	const struct deed *deed = &m->deed;
 	const char *env = m->book->environment;
@@ -378,6 +387,19 @@ static void make_title(const struct monitor *m, int room, char *title, size_t si
 		snprintf(title, size, "%.*s", (int)left, head);
 	else
 		snprintf(title, size, "%s%s", head, about);
+	return used + len <= left;
+}
+
+/* What is asked is asked about a job that can be read. */
+static void add_name(const struct monitor *m, struct page *page)
+{
+	const struct deed *deed = &m->deed;
+	bool asks = deed->state == DEED_REASON || deed->state == DEED_CONFIRM;
+
+	if (!asks || deed->target_count != 1 || deed_count(deed) != 1)
+		return;
+	add(page, STYLE_BOLD, 0, "%s", deed->target[0]);
+	page->name_rows = (int)page->body.count;
 }
 
 static void make_page(const struct monitor *m, struct page *page, char *number, size_t number_size,
@@ -457,7 +479,7 @@ static void draw_tight(struct deed *deed, struct canvas *c, const struct dialog 
 	int col = f->col + 1 + f->pad, fixed = (int)page->input_count + 1 + (wrong[0] != '\0');
 	int shown = f->rows - 2 - fixed;
 
-	if (shown < 1 && wrong[0] != '\0') {
+	if ((shown < 1 || shown < page->name_rows) && wrong[0] != '\0') {
 		wrong = "";		/* it is in the status line and the messages too */
 		shown++;
 	}
@@ -483,9 +505,19 @@ static void draw_tight(struct deed *deed, struct canvas *c, const struct dialog 
 
 static void draw_too_small(struct canvas *c)
 {
+	char whole[64];
+	const char *const forms[] = { whole, "too small to ask: Esc", "too small: Esc", "small" };
+	size_t i = 0;
+
+	snprintf(whole, sizeof(whole), "too small to ask (%dx%d): Esc", DEED_COLS_MIN,
+		 DEED_ROWS_MIN);
+	/* That says nothing where it is the name that has no room. */
+	if (c->rows >= DEED_ROWS_MIN && c->cols >= DEED_COLS_MIN)
+		i = 1;
+	while (i < 3 && canvas_width(c, forms[i]) > c->cols)
+		i++;
 	canvas_fill(c, 0, 0, 1, c->cols, STYLE_ALERT);
-	canvas_print(c, 0, 0, -1, STYLE_ALERT, "too small to ask (%dx%d): Esc", DEED_COLS_MIN,
-		     DEED_ROWS_MIN);
+	canvas_put(c, 0, 0, -1, STYLE_ALERT, forms[i]);
 }
 
 void deed_draw(struct monitor *m, struct canvas *c, struct moment now)
@@ -501,13 +533,14 @@ void deed_draw(struct monitor *m, struct canvas *c, struct moment now)
 	c->cursor_row = c->cursor_col = -1;
 	if (deed->too_small)
 		return draw_too_small(c);
-	deed->seen = true;
 	if (c->cols >= 64) {
 		f.cols = c->cols - 3 < 77 ? c->cols - 3 : 77;
 		f.col = c->cols <= 84 ? 2 : (c->cols - f.cols) / 2;
 	}
 	f.pad = f.cols >= 40 ? 2 : 0;
 	struct page page = { .canvas = c, .width = f.cols - 2 - 2 * f.pad };
+	if (!make_title(m, f.cols - 8, title, sizeof(title)))
+		add_name(m, &page);
 	make_page(m, &page, number, sizeof(number), yes, sizeof(yes));
 	const char *wrong = deed->note;
 	int rows = 4 + (int)page.body.count + (page.input_count > 0 ? (int)page.input_count + 1 : 0)
@@ -520,7 +553,13 @@ void deed_draw(struct monitor *m, struct canvas *c, struct moment now)
 	}
 	f.rows = rows;
 	f.row = rows + 4 <= c->rows ? 4 : c->rows - rows;
-	make_title(m, f.cols - 8, title, sizeof(title));
+	/* As draw_tight() has it: a note gives way. */
+	deed->too_small = !spaced && page.name_rows > f.rows - 3 - (int)page.input_count;
+	if (deed->too_small) {
+		draw_too_small(c);
+		goto out;
+	}
+	deed->seen = true;
 	canvas_box(c, f.row, f.col, f.rows, f.cols, title);
 	if (spaced)
 		deed->scroll = 0;
@@ -528,6 +567,7 @@ void deed_draw(struct monitor *m, struct canvas *c, struct moment now)
 		draw_spaced(c, &f, &page, wrong);
 	else
 		draw_tight(deed, c, &f, &page, wrong);
+out:
 	free_rows(&page.body);
 	free_rows(&page.same);
 }

@@ -136,11 +136,12 @@ void edit_draw(const struct edit *edit, struct canvas *c, int row, int col, int 
 	size_t from = 0;
 	int before = canvas_width(c, prompt);
 
-	/* On a narrow line the text matters more than what asks for it. */
-	if (before > width / 2)
+	/* On a narrow line the text matters more than what asks for it, and the end of that, which
+	 * says what to type, more than its beginning. */
+	if (before > width / 2 && before + width_between(edit, c, 0, edit->len) >= width)
 		before = width / 2;
 	canvas_fill(c, row, col, 1, width, STYLE_INPUT);
-	canvas_put(c, row, col, before, STYLE_TITLE, prompt);
+	canvas_put_right(c, row, col + before, before, STYLE_TITLE, prompt);
 	int room = width - before;
 	while (from < edit->at && width_between(edit, c, from, edit->at) >= room)
 		from = find_after(edit, from);

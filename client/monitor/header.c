@@ -202,16 +202,41 @@ static void write_trying(const struct monitor *m, struct moment now, char *out, 
 			 (int)((left + SECOND_US - 1) / SECOND_US));
 }
 
-static void draw_loss(struct monitor *m, struct canvas *c, int row, struct moment now)
+/* The reason without the addresses of " at 127.0.0.1:7411", for one line. */
+static void write_short_why(const char *why, char *out, size_t size)
 {
-	char when[WHEN_SIZE], trying[64], line[512];
-	const char *server = m->link.server[0] != '\0' ? m->link.server : "any server";
-	int why_max;
+	size_t len = 0;
+
+	while (*why != '\0' && len + 1 < size) {
+		if (strncmp(why, " at ", 4) == 0) {
+			size_t n = strcspn(why + 4, " ,;)");
+			bool number = n > 0 && strspn(why + 4, "0123456789abcdef.:[]") >= n - 1;
+			const char *colon = memchr(why + 4, ':', n);
+			if (number && colon != NULL && colon + 1 < why + 4 + n) {
+				bool end = why[4 + n - 1] == ':';
+				why += 4 + n - end;
+				continue;
+			}
+		}
+		out[len++] = *why++;
+	}
+	out[len] = '\0';
+}
+
+/* Returns the rows it took: a reason that has no room beside it gets rows of its own. */
+static int draw_loss(struct monitor *m, struct canvas *c, int row, struct moment now)
+{
+	char when[WHEN_SIZE], trying[64], line[512], why[sizeof(m->link.why)];
+	const char *server = m->link.ever_up && m->link.was[0] != '\0' ? m->link.was
+		: m->link.server[0] != '\0' ? m->link.server : "any server";
+	int margin = c->cols >= 60 ? 1 : 0, most = c->rows >= 20 ? 4 : c->rows >= 14 ? 2 : 0;
+	int n, room;
 
 	write_trying(m, now, trying, sizeof(trying));
+	write_short_why(m->link.why, why, sizeof(why));
 	if (c->cols < 60) {
 		canvas_print(c, row, 0, c->cols, STYLE_BAD, "%s LOST. %s", server, trying);
-		return;
+		return 1 + wrap_put(c, row + 1, 0, most, c->cols, STYLE_BAD, m->link.why);
 	}
 	if (m->link.ever_up) {
 		when_instant(now.wall_us - (now.boot_us - m->link.lost_us), now, m->utc, when);
@@ -219,18 +244,19 @@ static void draw_loss(struct monitor *m, struct canvas *c, int row, struct momen
 	} else {
 		snprintf(line, sizeof(line), " NO CONNECTION TO %s yet", server);
 	}
-	int n = canvas_put(c, row, 0, c->cols, STYLE_BAD, line);
-	why_max = c->cols - n - (int)strlen(trying) - 6;
-	if (m->link.why[0] != '\0' && why_max >= 8) {
+	n = canvas_put(c, row, 0, c->cols, STYLE_BAD, line);
+	room = c->cols - n - (int)strlen(trying) - 6;
+	bool fits = canvas_width(c, why) <= room;
+	if (why[0] != '\0' && (fits || (most == 0 && room >= 8))) {
 		n += canvas_put(c, row, n, -1, STYLE_BAD, " (");
-		int used = canvas_put(c, row, n, why_max, STYLE_BAD, m->link.why);
-		n += used;
-		bool cut = canvas_width(c, m->link.why) > used;
-		if (cut)
+		n += canvas_put(c, row, n, room, STYLE_BAD, why);
+		if (!fits)
 			canvas_put(c, row, n - 2, 2, STYLE_BAD, "..");
 		n += canvas_put(c, row, n, -1, STYLE_BAD, ")");
 	}
 	canvas_print(c, row, n, -1, STYLE_BAD, ". %s", trying);
+	return fits ? 1 : 1 + wrap_put(c, row + 1, margin, most, c->cols - 2 * margin, STYLE_BAD,
+				       m->link.why);
 }
 
 static void draw_ways_out(struct monitor *m, struct canvas *c, int row)
@@ -278,14 +304,15 @@ static int draw_lost_link(struct monitor *m, struct canvas *c, int row, struct m
 {
 	if (m->link.up || (!m->link.ever_up && m->link.why[0] == '\0') || c->rows < 5)
 		return 0;
-	draw_loss(m, c, row, now);
+	int used = draw_loss(m, c, row, now);
 	if (c->rows < 8)
-		return 1;
-	draw_ways_out(m, c, row + 1);
+		return used;
+	draw_ways_out(m, c, row + used++);
 	if (c->rows < 14 || c->cols < 60)
-		return 2;
-	canvas_put(c, row + 2, 0, c->cols, STYLE_PLAIN, tell_what_holds(m, c->cols >= 80, now));
-	return 3;
+		return used;
+	canvas_put(c, row + used++, 0, c->cols, STYLE_PLAIN,
+		   tell_what_holds(m, c->cols >= 80, now));
+	return used;
 }
 
 /* ---- the second line ---- */
@@ -366,7 +393,7 @@ void header_draw(struct monitor *m, struct canvas *c, struct moment now,
 	row += lost = draw_lost_link(m, c, row, now);
 	if (view == VIEW_JOBS && c->rows >= (lost > 0 ? 8 + lost : 5))
 		draw_counts(m, c, row++, now);
-	if (is_list(view) && c->cols >= 60 && c->rows >= (lost > 0 ? 16 : 7))
+	if (is_list(view) && c->cols >= 60 && c->rows >= (lost > 0 ? 13 + lost : 7))
 		draw_tabs(m, c, row++);
 	place->key_row = c->rows >= 9 ? c->rows - 1 : -1;
 	place->row = row;

@@ -254,8 +254,8 @@ static void learn_others(struct loop *l)
 
 static void take_link_down(struct loop *l)
 {
-	/* What is under way is of the server before: it would keep its courier from opening another,
-	 * for ever when that server never comes to an end. */
+	/* What is under way is of the server before: it would keep its courier from opening
+	 * another, for ever when that server never comes to an end. */
 	courier_stop_order(l->courier[STREAM], l->keeper.stream_tag);
 	for (enum keeper_ask what = 0; what < KEEPER_ASK_COUNT; what++)
 		if (l->keeper.tag[what])

@@ -198,6 +198,15 @@ bool monitor_is_old(const struct monitor *m, struct moment now)
 	       now.boot_us - m->link.heard_us > UNHEARD_US;
 }
 
+struct moment monitor_shown_moment(const struct monitor *m, struct moment now)
+{
+	int64_t age_us = now.boot_us - m->link.heard_us;
+
+	if (!monitor_is_old(m, now) || m->link.heard_us == 0 || age_us <= 0)
+		return now;
+	return (struct moment){ now.wall_us - age_us, now.boot_us - age_us };
+}
+
 /* ---- keys ---- */
 
 static void freeze_picture(struct monitor *m, bool on)
@@ -435,6 +444,8 @@ static void draw_frozen(struct monitor *m, struct canvas *c, struct moment now)
 void monitor_draw(struct monitor *m, struct canvas *c, struct moment now)
 {
 	m->now = now;
+	if (m->link.up)
+		snprintf(m->link.was, sizeof(m->link.was), "%s", m->link.server);
 	canvas_clear(c);
 	if (m->frozen)
 		draw_frozen(m, c, now);

@@ -31,6 +31,7 @@ struct monitor_link {
 	bool up;			/* questions are answered */
 	bool ever_up;
 	char server[64];		/* asked, or asked last */
+	char was[64];			/* when last up; kept by monitor_draw() */
 	char you[64], role[16];
 	char why[256];			/* of the loss, or of the last try */
 	int64_t lost_us;		/* boot: since when; valid when !up and ever_up */
@@ -236,6 +237,9 @@ void monitor_stop(struct monitor *m, enum carrier carrier, uint64_t tag);
 
 /* What is shown is what was heard last: no link, and the group is not heard either. */
 bool monitor_is_old(const struct monitor *m, struct moment now);
+
+/* The moment that what is shown is of: now, or when it was heard last. */
+struct moment monitor_shown_moment(const struct monitor *m, struct moment now);
 
 /* Why nothing may be done now, NULL = it may. */
 const char *monitor_forbids(const struct monitor *m);

@@ -328,6 +328,7 @@ int rows_set_filter(struct rows *rows, const char *text, char *err, size_t err_s
 {
 	int result = filter_parse(&rows->words, text, err, err_size);
 
+	/* The words before stay then, and so does what is shown of them. */
 	if (result < 0)
 		return result;
 	if (strcmp(rows->filter, text) != 0)

@@ -146,7 +146,7 @@ static int refuse_terminal(struct trouble *t, const char *name)
 		trouble_why(t, "TERM is not set");
 	else
 		trouble_why(t, "TERM=%s is not known here, or its cursor cannot be moved", name);
-	trouble_hint(t, "chime status, chime ls, chime ls --watch\n"
+	trouble_hint(t, "chime status, chime ls, chime events -f\n"
 		     "or, if it is like most of them: TERM=xterm-256color chime monitor");
 	return EXIT_USAGE;
 }

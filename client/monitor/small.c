@@ -131,7 +131,7 @@ void small_draw(struct monitor *m, struct canvas *c, struct moment now)
 	if (c->rows < 4)
 		return;
 	if (is_trouble(worst) && c->rows >= 5) {
-		book_why(m->book, worst, now, why, sizeof(why));
+		book_why(m->book, worst, monitor_shown_moment(m, now), why, sizeof(why));
 		const char *text = strstr(why, ": ");
 		wrap_put(c, 3, 0, c->rows - 4, c->cols, STYLE_DIM,
 				   text != NULL ? text + 2 : why);

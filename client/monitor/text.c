@@ -32,9 +32,10 @@ void text_clear(struct text *text)
 {
 	text->len = text->line_count = 0;
 	text->dropped = 0;
+	text->begins_later = false;
 	text->partial_len = 0;
-	text->in_escape = text->line_open = text->saw_cr = false;
-	text->open_cols = 0;
+	text->in_escape = text->line_open = false;
+	text->cursor = text->open_cols = 0;
 	text->top = (struct text_place){ 0 };
 	text->unseen = 0;
 	text->has_found = false;
@@ -102,7 +103,7 @@ static void begin_line(struct text *text)
 	}
 	text->lines[text->line_count++] = text->len;
 	text->line_open = true;
-	text->open_cols = 0;
+	text->cursor = text->open_cols = 0;
 	if (!text->follow)
 		text->unseen++;
 }
@@ -114,20 +115,78 @@ static void end_line(struct text *text)
 	text->line_open = false;
 }
 
-/* Goes back to the beginning of the line when a lone CR asked for it. */
-static void obey_cr(struct text *text)
+/* The open line's bytes. */
+static size_t line_len(const struct text *text)
 {
-	if (text->saw_cr && text->line_open) {
-		text->len = text->lines[text->line_count - 1];
-		text->open_cols = 0;
+	return text->line_open ? text->len - text->lines[text->line_count - 1] : 0;
+}
+
+/* A CR went back: what comes replaces what is there. */
+static bool is_over(const struct text *text)
+{
+	return text->cursor < line_len(text);
+}
+
+/* Tabs are counted as on a terminal that shows all there is. */
+static size_t columns(const char *bytes, size_t len)
+{
+	const struct canvas terminal = { .utf8 = true };
+
+	return (size_t)canvas_char_width(&terminal, bytes, len);
+}
+
+/* The character of the open line at `at`, with those that combine with it. */
+static size_t next_old(const struct text *text, size_t at, size_t *cols)
+{
+	const char *line = text->bytes + text->lines[text->line_count - 1];
+	size_t all = line_len(text), from = at;
+	uint32_t code;
+
+	*cols = 0;
+	while (at < all) {
+		size_t n = utf8_decode(line + at, all - at < 4 ? all - at : 4, &code);
+		n = n > 0 ? n : 1;
+		size_t width = columns(line + at, n);
+		if (at > from && width > 0)
+			break;
+		*cols += width;
+		at += n;
 	}
-	text->saw_cr = false;
+	return at - from;
+}
+
+/* Puts a character in the place of those in its columns; false = it was put nowhere, for the line
+ * is full: another one is open. Half of a wide one becomes a blank. */
+static bool replace_char(struct text *text, const char *bytes, size_t len)
+{
+	size_t cols = columns(bytes, len), gone = 0, gone_cols = 0, width;
+
+	while (gone_cols < cols && text->cursor + gone < line_len(text)) {
+		gone += next_old(text, text->cursor + gone, &width);
+		gone_cols += width;
+	}
+	size_t blanks = gone_cols > cols ? gone_cols - cols : 0, put = len + blanks;
+	if (put > gone && line_len(text) + put - gone > TEXT_LINE_MAX) {
+		end_line(text);
+		begin_line(text);
+		return false;
+	}
+	size_t at = text->lines[text->line_count - 1] + text->cursor;
+	size_t rest = text->len - at - gone;
+	if (put > gone)
+		append(text, "        ", put - gone);	/* room for it; put is 5 at most */
+	memmove(text->bytes + at + put, text->bytes + at + gone, rest);
+	memcpy(text->bytes + at, bytes, len);
+	memset(text->bytes + at + len, ' ', blanks);
+	text->len = at + put + rest;
+	text->cursor += len;
+	text->open_cols += cols;
+	return true;
 }
 
 /* Bytes that the open line has room for, once there is room for `want` in all. */
 static size_t make_room(struct text *text, size_t want)
 {
-	obey_cr(text);
 	begin_line(text);
 	if (text->len - text->lines[text->line_count - 1] + want > TEXT_LINE_MAX) {
 		end_line(text);
@@ -141,8 +200,15 @@ static size_t make_room(struct text *text, size_t want)
 static void put_ascii(struct text *text, const char *bytes, size_t len)
 {
 	while (len > 0) {
+		if (is_over(text)) {
+			bool put = replace_char(text, bytes, 1);
+			bytes += put;
+			len -= put;
+			continue;
+		}
 		size_t space = make_room(text, 1), take = len < space ? len : space;
 		append(text, bytes, take);
+		text->cursor = line_len(text);
 		text->open_cols += take;
 		bytes += take;
 		len -= take;
@@ -167,8 +233,6 @@ static void put_questions(struct text *text, size_t count)
 /* The character in partial is whole. */
 static void put_char(struct text *text)
 {
-	/* Tabs are counted as on a terminal that shows all there is. */
-	const struct canvas terminal = { .utf8 = true };
 	size_t len = text->partial_len;
 	uint32_t code = 0;
 
@@ -177,9 +241,12 @@ static void put_char(struct text *text)
 		return put_questions(text, len);
 	if (controls(code))
 		return put_questions(text, 1);
+	if (is_over(text) && replace_char(text, text->partial, len))
+		return;
 	make_room(text, len);
 	append(text, text->partial, len);
-	text->open_cols += (size_t)canvas_char_width(&terminal, text->partial, len);
+	text->cursor = line_len(text);
+	text->open_cols += columns(text->partial, len);
 }
 
 /* What is in partial is not what it looked like. */
@@ -195,12 +262,29 @@ static void give_up(struct text *text)
 	put_ascii(text, text->partial + 1, len - 1);
 }
 
+/* Erases to the end of the line (K, 0K), or all of it (2K), where the cursor stays. */
+static void erase_line(struct text *text, const char *what, size_t len)
+{
+	size_t cols = text->open_cols;
+	bool all = len == 1 && what[0] == '2';
+
+	if (!text->line_open || (len > 0 && what[0] != '0' && !all))
+		return;
+	if (all)
+		text->cursor = text->open_cols = 0;
+	text->len = text->lines[text->line_count - 1] + text->cursor;
+	while (all && cols-- > 0)
+		put_ascii(text, " ", 1);
+}
+
 static void end_sequence(struct text *text, char final)
 {
+	size_t len = text->partial_len;
+
 	text->partial_len = 0;
 	text->in_escape = false;
 	if (final == 'K')
-		obey_cr(text);
+		erase_line(text, text->partial + 2, len - 2);
 }
 
 static size_t char_size(unsigned char lead)
@@ -233,12 +317,17 @@ static bool go_on(struct text *text, char byte)
 	return true;
 }
 
+/* Over what is there a tab only moves. */
 static void put_tab(struct text *text)
 {
-	obey_cr(text);
-	size_t cols = text->line_open ? text->open_cols : 0;
+	size_t cols = text->line_open ? text->open_cols : 0, n = 8 - cols % 8, width;
 
-	put_ascii(text, "        ", 8 - cols % 8);
+	while (n > 0 && is_over(text)) {
+		text->cursor += next_old(text, text->cursor, &width);
+		text->open_cols += width;
+		n -= width < n ? width : n;
+	}
+	put_ascii(text, "        ", n);
 }
 
 static void take_byte(struct text *text, char byte)
@@ -251,10 +340,9 @@ static void take_byte(struct text *text, char byte)
 		give_up(text);
 	}
 	if (b == '\n') {
-		text->saw_cr = false;
 		end_line(text);
 	} else if (b == '\r') {
-		text->saw_cr = true;
+		text->cursor = text->open_cols = 0;
 	} else if (b == '\t') {
 		put_tab(text);
 	} else if (b == 0x1b || (b >= 0xc2 && b <= 0xf4)) {
@@ -289,7 +377,6 @@ void text_end(struct text *text)
 {
 	if (text->partial_len > 0)
 		give_up(text);
-	text->saw_cr = false;
 	if (text->line_open)
 		end_line(text);
 }

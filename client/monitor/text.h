@@ -4,13 +4,15 @@
  *
  * Invariants
  * 1. Bytes come as they are, cut anywhere; what is kept is clean: SGR sequences (and those that
- *    erase a line) are dropped whole, other control characters, broken UTF-8 and bidirectional
- *    overrides are "?" for each byte or character; CR before LF is dropped, a lone CR begins the
- *    line anew as on a terminal, tabs are blanks up to the next eighth column.
+ *    erase a line, which are obeyed) are dropped whole, other control characters, broken UTF-8
+ *    and bidirectional overrides are "?" for each byte or character; CR before LF is
+ *    dropped, after a lone CR what comes replaces the same columns as on a terminal and the rest
+ *    stays, tabs are blanks up to the next eighth column.
  * 2. At most TEXT_BYTES in TEXT_LINES lines are kept: the oldest lines go, a quarter of what is
  *    kept at a time, told as the first line. A line longer than TEXT_LINE_MAX is broken.
  * 3. Following, the end stays in sight; scrolling up pauses it and counts what comes meanwhile.
- * 4. Adding costs the length of what is added; drawing and moving cost what is on the screen.
+ * 4. Adding costs the length of what is added (and of the line, behind a CR); drawing and moving
+ *    cost what is on the screen.
  */
 #ifndef CHIME_CLIENT_MONITOR_TEXT_H
 #define CHIME_CLIENT_MONITOR_TEXT_H
@@ -39,10 +41,11 @@ struct text {
 	size_t *lines;			/* where each begins */
 	size_t line_count, line_room;
 	uint64_t dropped;		/* lines that went */
+	bool begins_later;		/* Home loads what was before: set by its owner */
 	char partial[TEXT_PARTIAL_SIZE];	/* a character or sequence without its end yet */
 	size_t partial_len;
-	bool in_escape, line_open, saw_cr;
-	size_t open_cols;		/* of the open line, for tabs */
+	bool in_escape, line_open;
+	size_t cursor, open_cols;	/* in the open line, bytes and columns: CR goes back */
 	struct text_place top;		/* first row shown */
 	size_t left;			/* columns scrolled to the right */
 	bool wrap, follow;

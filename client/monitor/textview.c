@@ -18,6 +18,16 @@ static void wish_text(struct monitor *m, const struct text *text, enum wish_kind
 	monitor_wish_data(m, kind, path, copy, text->len);
 }
 
+static void say_not_found(struct monitor *m, const struct text *text, const char *what,
+			  struct moment now)
+{
+	if (text->begins_later)
+		monitor_say(m, now, true, "not in the last %zu line%s (Home loads the rest): %s",
+			    text->line_count, text->line_count == 1 ? "" : "s", what);
+	else
+		monitor_say(m, now, true, "no line holds %s", what);
+}
+
 static void search_on(struct monitor *m, struct text *text, enum intent action, struct moment now)
 {
 	bool found = text->search[0] != '\0' && text_search_again(text, action);
@@ -25,7 +35,7 @@ static void search_on(struct monitor *m, struct text *text, enum intent action, 
 	if (text->search[0] == '\0')
 		monitor_say(m, now, false, "nothing is searched: / first");
 	else if (!found)
-		monitor_say(m, now, true, "no line holds %s", text->search);
+		say_not_found(m, text, text->search, now);
 }
 
 bool textview_act(struct monitor *m, struct text *text, enum intent action, struct moment now)
@@ -46,7 +56,7 @@ bool textview_typed(struct monitor *m, struct text *text, enum typing what, cons
 {
 	if (what == TYPING_SEARCH) {
 		if (!text_search(text, line) && line[0] != '\0')
-			monitor_say(m, now, true, "no line holds %s", line);
+			say_not_found(m, text, line, now);
 		return true;
 	}
 	if (what != TYPING_SAVE)

@@ -33,9 +33,26 @@ static void end_typing(struct monitor *m)
 /* Applies what is typed; false when it is no filter (yet). */
 static bool apply_filter(struct monitor *m)
 {
+	char whole[EDIT_SIZE], err[160];
+	struct filter filter;
+	size_t used = 0;
+
 	m->typing_note[0] = '\0';
-	return rows_set_filter(&m->rows, m->edit.text, m->typing_note,
-			       sizeof(m->typing_note)) == 0;
+	if (rows_set_filter(&m->rows, m->edit.text, m->typing_note, sizeof(m->typing_note)) == 0)
+		return true;
+	/* What is shown and told in the header is what the other words say. */
+	for (const char *p = m->edit.text + strspn(m->edit.text, " \t"); *p != '\0'; ) {
+		size_t len = strcspn(p, " \t");
+		int n = snprintf(whole + used, sizeof(whole) - used, "%s%.*s", used > 0 ? " " : "",
+				 (int)len, p);
+		if (filter_parse(&filter, whole, err, sizeof(err)) == 0)
+			used += (size_t)n;
+		whole[used] = '\0';
+		p += len;
+		p += strspn(p, " \t");
+	}
+	rows_set_filter(&m->rows, used > 0 ? whole : "", err, sizeof(err));
+	return false;
 }
 
 static void apply_jump(struct monitor *m)

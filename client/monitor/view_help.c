@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINES_MAX = 160, LINE_SIZE = 120, LABEL_WIDTH = 12, TWO_COLUMNS = 76, WHEEL_ROWS = 3 };
+enum { LINES_MAX = 160, LINE_SIZE = 120, LABEL_WIDTH = 12, STATE_WIDTH = 15, TWO_COLUMNS = 76,
+	WHEEL_ROWS = 3 };
 
 struct lines {
 	char text[LINES_MAX][LINE_SIZE];
@@ -76,7 +77,33 @@ static void add_filter(struct lines *lines, enum view_id view)
 	add_line(lines, false, "  due<1h       starts within");
 }
 
-static void add_states(struct lines *lines, enum view_id view)
+/* Where half of 80 columns is all there is. */
+static const char *const short_meanings[JOBSTATE_COUNT] = {
+	[JOBSTATE_FAILED] = "ended without success",
+	[JOBSTATE_TIMEOUT] = "stopped: over max_time",
+	[JOBSTATE_RETRY] = "failed, tries again",
+	[JOBSTATE_STARTING] = "start not confirmed yet",
+	[JOBSTATE_QUEUED] = "waits for its turn",
+	[JOBSTATE_HELD] = "kept from starting",
+	[JOBSTATE_WAITING] = "a condition is open",
+	[JOBSTATE_ICED] = "skipped when due",
+	[JOBSTATE_MISSED] = "was due, not started",
+	[JOBSTATE_EXPIRED] = "waited too long",
+	[JOBSTATE_SKIPPED] = "left out when due",
+	[JOBSTATE_CANCELLED] = "called off before start",
+	[JOBSTATE_IDLE] = "never ran, or not due",
+	[JOBSTATE_LOST] = "its end was not seen",
+	[JOBSTATE_UNKNOWN] = "server is not heard",
+};
+
+static const char *choose_meaning(size_t state, int width)
+{
+	const char *whole = jobstates[state].meaning, *brief = short_meanings[state];
+
+	return brief != NULL && STATE_WIDTH + (int)strlen(whole) > width ? brief : whole;
+}
+
+static void add_states(struct lines *lines, enum view_id view, int width)
 {
 	if (view != VIEW_JOBS)
 		return;
@@ -84,8 +111,8 @@ static void add_states(struct lines *lines, enum view_id view)
 	add_line(lines, true, "STATES");
 	for (size_t i = 0; i < JOBSTATE_COUNT; i++)
 		add_line(lines, false, "  %s %-9s %s", jobstates[i].code, jobstates[i].word,
-			 jobstates[i].meaning);
-	add_line(lines, false, "  fa           small letters: what was heard last");
+			 choose_meaning(i, width));
+	add_line(lines, false, "  fa           small: as heard last");
 }
 
 static void add_commands(struct lines *lines, enum view_id view)
@@ -108,10 +135,12 @@ static void draw_column(struct canvas *c, const struct lines *lines, size_t from
 		size_t n = from + (size_t)i;
 		canvas_put(c, row + i, col, width, lines->title[n] ? STYLE_TITLE : STYLE_PLAIN,
 			   lines->text[n]);
+		if (canvas_width(c, lines->text[n]) > width)
+			canvas_put(c, row + i, col + width - 1, 1, STYLE_PLAIN, ">");
 	}
 }
 
-static void fill(struct lines *left, struct lines *right, enum view_id view)
+static void fill(struct lines *left, struct lines *right, enum view_id view, int width)
 {
 	add_keys(left, view, GROUP_LOOK);
 	add_filter(left, view);
@@ -119,7 +148,7 @@ static void fill(struct lines *left, struct lines *right, enum view_id view)
 	add_keys(right, view, GROUP_SCREEN);
 	add_commands(right, view);
 	/* The longer texts below the shorter column. */
-	add_states(left->count <= right->count ? left : right, view);
+	add_states(left->count <= right->count ? left : right, view, width);
 }
 
 static void draw(struct monitor *m, struct canvas *c, int row, int rows, struct moment now)
@@ -130,7 +159,10 @@ static void draw(struct monitor *m, struct canvas *c, int row, int rows, struct 
 	size_t longest, shown;
 
 	(void)now;
-	fill(&left, two ? &right : &left, view);
+	int half = two ? (c->cols - 2) / 2 : c->cols - 2;
+	if (half > 60)
+		half = 60;
+	fill(&left, two ? &right : &left, view, two ? half - 1 : half);
 	longest = left.count > right.count ? left.count : right.count;
 	int title = rows >= 4 ? 1 : 0;
 	shown = (size_t)(rows - title);
@@ -148,9 +180,6 @@ static void draw(struct monitor *m, struct canvas *c, int row, int rows, struct 
 				 m->help.top < most ? "Down: more   Esc closes" : "Esc closes");
 	}
 	row += title;
-	int half = two ? (c->cols - 2) / 2 : c->cols - 2;
-	if (half > 60)
-		half = 60;
 	draw_column(c, &left, m->help.top, row, (int)shown, 1, two ? half - 1 : half);
 	if (two)
 		draw_column(c, &right, m->help.top, row, (int)shown, 1 + half, half);

@@ -96,6 +96,7 @@ static void add_output(struct job_view *v, const Chime__LogReply *log)
 		if (log->offset > 0 && v->log_part == JOB_LOG_END)
 			from = skip_to_line(log->data.data, len);
 		v->log_first += from;
+		v->log.begins_later = v->log_first > 0;
 	} else if (len > 0 && log->skipped > 0) {
 		text_end(&v->log);
 		text_print(&v->log, "(%llu bytes here are no longer kept)",

@@ -285,13 +285,16 @@ static void draw_empty(struct monitor *m, struct canvas *c, int row)
 
 static void draw_why(struct monitor *m, struct canvas *c, int row, int rows, struct moment now)
 {
+	static const char last[] = " (as heard last)";
 	char why[512];
 	const struct book_job *job = rows_current(&m->rows);
 	int margin = c->cols >= 60 ? 1 : 0;
 
 	if (job == NULL || rows <= 0)
 		return;
-	book_why(m->book, job, now, why, sizeof(why));
+	book_why(m->book, job, monitor_shown_moment(m, now), why, sizeof(why));
+	if (monitor_is_old(m, now) && strlen(why) + sizeof(last) <= sizeof(why))
+		memcpy(why + strlen(why), last, sizeof(last));
 	/* On a narrow screen the row says already which job it is and how it stands. */
 	const char *reason = c->cols < 60 ? strstr(why, ": ") : NULL;
 	int used = wrap_put(c, row, margin, rows, c->cols - 2 * margin, STYLE_BOLD,

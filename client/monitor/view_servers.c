@@ -123,6 +123,25 @@ static void find_cursor(struct monitor *m, const struct table *t)
 
 /* ---- the picture ---- */
 
+/* Adds the counters "name N, name N" to the line: whole ones, as many as fit. */
+static void add_counters(const struct canvas *c, const char *counters, int width, char *line,
+			 size_t size)
+{
+	char longer[900];
+	const char *gap = "   ";
+
+	while (*counters != '\0') {
+		size_t n = strcspn(counters, ",");
+		int len = snprintf(longer, sizeof(longer), "%s%s%.*s", line, gap, (int)n, counters);
+		if (len < 0 || (size_t)len >= sizeof(longer) || canvas_width(c, longer) > width)
+			return;
+		snprintf(line, size, "%s", longer);
+		gap = ", ";
+		counters += n + (counters[n] == ',');
+		counters += strspn(counters, " ");
+	}
+}
+
 static void draw_bus(struct monitor *m, struct canvas *c, int row)
 {
 	const struct monitor_link *link = &m->link;
@@ -137,13 +156,13 @@ static void draw_bus(struct monitor *m, struct canvas *c, int row)
 			 "bus " : "bus not heard: ", link->group[0] != '\0' ? link->group :
 			 link->no_group, feed);
 	else if (link->group[0] != '\0')
-		snprintf(line, sizeof(line), "bus %s   %s   %s%s%s", link->group,
-			 feed, missing,
-			 link->counters[0] != '\0' ? "   " : "", link->counters);
+		snprintf(line, sizeof(line), "bus %s   %s   %s", link->group, feed, missing);
 	else
 		snprintf(line, sizeof(line), "bus not heard%s%s   %s   %s",
 			 link->no_group[0] != '\0' ? ": " : "", link->no_group,
 			 feed, missing);
+	if (link->missing == 0 && link->group[0] != '\0')
+		add_counters(c, link->counters, c->cols - (c->cols >= 60), line, sizeof(line));
 	canvas_put(c, row, c->cols >= 60 ? 1 : 0, c->cols - 1,
 		   link->missing > 0 ? STYLE_WARN : STYLE_PLAIN, line);
 }

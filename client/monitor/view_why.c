@@ -237,7 +237,7 @@ static void draw(struct monitor *m, struct canvas *c, int row, int rows, struct 
 	row++;
 	rows--;
 	if (job != NULL && rows > 0 && !m->why_answered) {
-		book_why(m->book, job, now, line, sizeof(line));
+		book_why(m->book, job, monitor_shown_moment(m, now), line, sizeof(line));
 		canvas_put(c, row, 1, -1, STYLE_PLAIN, line);
 		row += 2;
 		rows -= 2;
@@ -271,6 +271,7 @@ static void open(struct monitor *m, struct moment now)
 	close_why(m);
 	snprintf(m->why_key, sizeof(m->why_key), "%s", m->subject);
 	m->why.follow = false;
+	m->why.wrap = true;
 	refresh(m, now);
 }
 

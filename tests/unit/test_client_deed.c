@@ -247,14 +247,47 @@ static void the_force_dialog_is_as_designed(void **state)
 		"  |                                                                           |\n"
 		"  |  Reason (goes to the audit log):  INC-4711 agreed with risk desk          |\n"
 		"  |                                                                           |\n"
-		"  |  Same as:  chime start --force eod/report@app1                            |\n"
+		"  |  Same as:  chime start --force eod/report@app1 --reason 'INC-4711 \\       |\n"
+		"  |            agreed with risk desk'                                         |\n"
 		"  |                                                                           |\n"
 		"  |  Enter or Tab: on to the question      Esc: do nothing                    |\n"
 		"  +---------------------------------------------------------------------------+\n"
-		"\n\n\n\n\n\n");
+		"\n\n\n\n\n");
 	press(f, PRESS_TAB);
 	expect_in(draw(f, 24, 80),
 		  "     [y] start it anyway        [n] or Esc: do nothing   (Enter: no)");
+}
+
+static void a_small_dialog_names_its_job(void **state)
+{
+	static const int sizes[][2] = { { 24, 80 }, { 20, 60 }, { 12, 40 }, { 8, 30 }, { 6, 20 } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		open_force(f);
+		expect_in(draw(f, sizes[i][0], sizes[i][1]), REPORT);
+		press(f, PRESS_ESCAPE);
+		open_kill(f);
+		expect_in(draw(f, sizes[i][0], sizes[i][1]), HOME);
+		press(f, PRESS_ESCAPE);
+	}
+}
+
+static void a_name_without_room_is_not_asked_about(void **state)
+{
+	static const char job[] = "group-with-a-name/that-is-as-long-as-it-may-be-and-more@server";
+	struct fixture *f = *state;
+	struct effect e = make_effect(job, true);
+
+	open_for(f, job, NULL);
+	press(f, 'h');
+	answer(f, &e, 1, NULL);
+	expect_in(draw(f, 6, 20), "too small: Esc");
+	press(f, 'y');
+	assert_int_equal(f->acted, 0);
+	draw(f, 24, 80);
+	press(f, 'y');
+	assert_int_equal(f->acted, 1);
 }
 
 static void dialogs_fit_into_less(void **state)
@@ -432,7 +465,7 @@ static void only_what_may_be_done_is_counted_and_done(void **state)
 	assert_int_equal(f->last->target_count, 2);
 	assert_string_equal(f->last->target[1], IDLE);
 	answer(f, e, 3, NULL);
-	assert_string_equal(message(f, 0), "hold: 2 of 3 done, see :messages");
+	assert_string_equal(message(f, 0), "held 2, refused 1: see :messages");
 }
 
 /* Every key in every state: an order that changes something only where y is asked. */
@@ -786,6 +819,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(the_force_dialog_is_as_designed),
+		TEST(a_small_dialog_names_its_job),
+		TEST(a_name_without_room_is_not_asked_about),
 		TEST(dialogs_fit_into_less),
 		TEST(a_screen_that_shows_nothing_confirms_nothing),
 		TEST(long_commands_can_still_be_pasted),

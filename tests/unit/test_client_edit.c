@@ -142,7 +142,8 @@ static void test_drawing(void **state)
 	edit_begin(&edit, "\xc3\xbc\xc3\xbc\xc3\xbc", 20);
 	draw(4, "/", "/\xc3\xbc\xc3\xbc", 3);
 	edit_begin(&edit, "ab", 20);
-	draw(6, "a long prompt", "a lab", 5);
+	draw(6, "a long prompt", "mptab", 5);
+	draw(16, "a long prompt", "a long promptab", 15);
 	draw(1, "/", "", 0);
 }
 

@@ -136,6 +136,12 @@ static void test_filter(void **state)
 	glass_key(&glass, PRESS_ENTER);
 	assert_int_equal(m->typing, TYPING_FILTER);
 	assert_true(m->typing_note[0] != '\0');
+	/* Meanwhile the list is that of the other words. */
+	assert_string_equal(m->rows.filter, "");
+	glass_key(&glass, PRESS_ESCAPE);
+	glass_type(&glass, "/eod on:");
+	assert_string_equal(m->rows.filter, "eod");
+	assert_int_equal(m->typing, TYPING_FILTER);
 }
 
 static enum style style_of(const struct canvas *c, const char *what)
@@ -376,6 +382,101 @@ static void test_freeze(void **state)
 	glass_key(&glass, 'Z');
 	glass_key(&glass, 'Z');
 	assert_false(m->frozen);
+}
+
+/* At 80 columns no text of the help is cut. */
+static void test_help_fits(void **state)
+{
+	(void)state;
+	for (const char *view = "145"; *view != '\0'; view++) {
+		glass_key(&glass, *view);
+		glass_key(&glass, '?');
+		for (int i = 0; i < 80; i++) {
+			char *picture = glass_picture(&glass, 24, 80, false);
+			for (char *at = picture; (at = strchr(at, '>')) != NULL; at++) {
+				bool key = strncmp(at - 4, " F6 >", 5) == 0 ||
+					   strncmp(at - 4, "took>", 5) == 0 ||
+					   strncmp(at - 3, "   >", 4) == 0;
+				if (!key)
+					fail_msg("a text of the help is cut: %.40s",
+						 at - picture > 38 ? at - 38 : picture);
+			}
+			free(picture);
+			glass_key(&glass, PRESS_DOWN);
+		}
+		glass_key(&glass, PRESS_ESCAPE);
+	}
+}
+
+static void test_lost_names_and_reasons(void **state)
+{
+	(void)state;
+	m->link.up = false;
+	m->link.source = SOURCE_NONE;
+	m->link.lost_us = glass.now.boot_us;
+	snprintf(m->link.server, sizeof(m->link.server), "app1");
+	snprintf(m->link.why, sizeof(m->link.why), "app1 at 127.0.0.1:22047 is not there");
+	glass_expect(&glass, 24, 132, "CONNECTION TO db1 LOST at ");
+	glass_expect(&glass, 24, 132, "(app1 is not there)");
+	snprintf(m->link.why, sizeof(m->link.why), "the certificate of app1 is not accepted: it is "
+		 "of another environment, and its time was over long before the last of these words");
+	glass_expect(&glass, 24, 80, "CONNECTION TO db1 LOST at ");
+	glass_expect(&glass, 24, 80, "last of these words");
+	glass_expect(&glass, 24, 80, "r retry now");
+}
+
+/* What is not heard any more does not go on. */
+static void test_old_spans_stand_still(void **state)
+{
+	(void)state;
+	m->link.up = false;
+	m->link.source = SOURCE_NONE;
+	glass_type(&glass, "/home");
+	glass_key(&glass, PRESS_ENTER);
+	glass_pass(&glass, 10 * 60 * GLASS_SECOND);
+	glass_expect(&glass, 24, 80, "backup/home@nas1 RUNNING 44m");
+	glass_expect(&glass, 24, 80, "as heard last");
+}
+
+static void test_search_in_a_part(void **state)
+{
+	(void)state;
+	glass_type(&glass, ":ls");
+	glass_key(&glass, PRESS_ENTER);
+	text_print(&m->output, "one line");
+	m->output.begins_later = true;
+	glass_type(&glass, "/zzz");
+	glass_key(&glass, PRESS_ENTER);
+	glass_expect(&glass, 24, 80, "not in the last 1 line (Home loads the rest): zzz");
+	m->output.begins_later = false;
+	glass_type(&glass, "/zzz");
+	glass_key(&glass, PRESS_ENTER);
+	glass_expect(&glass, 24, 80, "no line holds zzz");
+	/* What a command says is not said under the error of another. */
+	glass_type(&glass, ":ls");
+	glass_key(&glass, PRESS_ENTER);
+	glass_expect_not(&glass, 24, 80, "no line holds zzz");
+}
+
+static void test_menu_without_a_link(void **state)
+{
+	(void)state;
+	glass_expect_not(&glass, 24, 80, "Nothing may be done");
+	m->link.up = false;
+	glass_key(&glass, 'a');
+	glass_expect(&glass, 24, 80, "Nothing may be done now, see above.   Esc: close");
+	glass_expect_not(&glass, 24, 80, "A letter shows");
+}
+
+static void test_whole_counters(void **state)
+{
+	(void)state;
+	snprintf(m->link.group, sizeof(m->link.group), "239.255.77.77:7410 on eth0");
+	snprintf(m->link.counters, sizeof(m->link.counters),
+		 "datagrams 1, not opened 22, foreign 4444444");
+	glass_key(&glass, '4');
+	glass_expect(&glass, 24, 80, "no gap   datagrams 1\n");
+	glass_expect(&glass, 24, 132, "datagrams 1, not opened 22, foreign 4444444\n");
 }
 
 static void test_lost_link(void **state)
@@ -877,6 +978,10 @@ int main(void)
 		WITH(test_tags), WITH(test_sort_and_jump), WITH(test_open), WITH(test_copy),
 		WITH(test_mouse), WITH(test_marks), WITH(test_servers), WITH(test_events),
 		WITH(test_events_stand_still), WITH(test_freeze), WITH(test_lost_link),
+		WITH(test_help_fits), WITH(test_lost_names_and_reasons),
+		WITH(test_old_spans_stand_still), WITH(test_whole_counters),
+		WITH(test_search_in_a_part), WITH(test_menu_without_a_link),
+
 		WITH(test_status), WITH(test_due), WITH(test_help_lists_all),
 		WITH(test_help_scrolls), WITH(test_commands), WITH(test_commands_refused),
 		WITH(test_acting_command_asks), WITH(test_history), WITH(test_completion),
